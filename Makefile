@@ -1,0 +1,60 @@
+# Two commands for everyone: `make demo` and `make test`. Both work on a fresh clone with Python 3.11+ only.
+#
+# .venv is made once; it is brought up to date when requirements.lock or pyproject.toml has changed.
+
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+SERVE ?= 1
+PYTEST_ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo test lint lint-lua bench lock clean
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
+
+install: $(STAMP) ## make .venv, or bring it up to date
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found on PATH" >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf .venv && "$(PYTHON)" -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
+	@touch $(STAMP)
+
+demo: install ## load data, print a dashboard, serve on 127.0.0.1:8000 (SERVE=0: only print)
+	@exec $(BIN)/fature-kv demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
+
+test: lint ## all checks and all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: install lint-lua ## style, types, imports, Lua
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lint-lua: install
+	@if ! command -v luacheck >/dev/null 2>&1; then \
+		echo "luacheck is not here: Lua lint skipped (every script is compiled by the tests)"; \
+	elif test -f tests/support/lualint.py; then \
+		$(BIN)/python -m tests.support.lualint; \
+	else \
+		luacheck --quiet --std min --globals redis KEYS ARGV cjson cmsgpack struct bit -- lua; \
+	fi
+
+bench: install ## limits, peers and ours
+	$(BIN)/python -m bench
+
+lock: install ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## remove .venv and caches; data (.fature) stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

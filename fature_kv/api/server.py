@@ -1,0 +1,66 @@
+"""The server: granian, with as many workers as wanted, each with the application and a writer of its own.
+
+Workers find Redis by FATURE_REDIS_URL, which `serve` sets for them, and everything else by the same variables as any
+command. SIGINT and SIGTERM end it gracefully: requests under way are answered, what was submitted is applied.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Final
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from litestar import Litestar
+
+from fature_kv import settings as settings_of
+from fature_kv.errors import SettingsError
+from fature_kv.settings import Settings
+
+TARGET: Final = "fature_kv.api.server:app_factory"
+_STOP_S: Final = 30
+"""How long requests under way may take once the server is told to stop."""
+_LOG_LEVELS: Final = {
+    "debug": LogLevels.debug,
+    "info": LogLevels.info,
+    "warning": LogLevels.warning,
+    "error": LogLevels.error,
+}
+
+
+def serve(settings: Settings, redis_url: str, target: str = TARGET) -> None:
+    """Serve the API on `settings.host` and `settings.port` until a signal ends it."""
+    os.environ["FATURE_REDIS_URL"] = redis_url
+    with tempfile.TemporaryDirectory(prefix="fature-metrics-") as folder:
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        Granian(
+            target,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGI,
+            workers=settings.workers,
+            factory=True,
+            http=HTTPModes.http1,
+            websockets=False,
+            log_level=_LOG_LEVELS[settings.log_level],
+            respawn_failed_workers=True,
+            workers_kill_timeout=_STOP_S,
+        ).serve()
+
+
+def app_factory() -> Litestar:
+    """The application of one worker, from the environment."""
+    from fature_kv.api.application import create_app
+    from fature_kv.ingest.writer import Writer
+
+    settings = settings_of.load()
+    if not settings.redis_url:
+        raise SettingsError("FATURE_REDIS_URL is not set; start the API by `fature-kv serve`, which sets it")
+    writer = Writer(settings, settings.redis_url)
+    app = create_app(settings, settings.redis_url, writer)
+    app.on_startup.append(writer.start)
+    app.on_shutdown.append(writer.stop)
+    return app

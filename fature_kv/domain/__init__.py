@@ -1,0 +1,1 @@
+"""Pure rules, no I/O. Each rule of DOMAIN.md has one home here."""

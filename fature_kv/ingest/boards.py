@@ -1,0 +1,333 @@
+"""Leaderboards follow the figures: a flush reads what chunks marked, computes absolute scores, and writes them.
+
+One flush at a time per tenant, under a fencing token; the script that writes refuses a flusher who lost it. Marks are
+taken off the list only by the write that covers them, so a flusher may die anywhere and the next does the same again.
+Reading after the marks were made is enough: whatever changes later has marked itself again, behind these.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fature_kv.domain import calendar, cells, streaks
+from fature_kv.domain.commission import Configuration, half_even
+from fature_kv.errors import Fenced
+from fature_kv.ingest.chunks import Column, Marks, unpack_marks
+from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.keyspace import board_member
+from fature_kv.scripts import pack_plan, script
+
+GGR = len(cells.METRICS)
+"""A metric of its own for boards: bets less wins."""
+_BOARDS: Mapping[str, int] = {
+    "referrals": cells.REFERRALS,
+    "validated": cells.VALIDATED,
+    "ftd": cells.FTD,
+    "deposits": cells.DEPOSITS,
+    "bets": cells.BETS,
+    "cpa": cells.CPA,
+    "ggr": GGR,
+}
+_ALL_METRICS = (1 << len(cells.METRICS)) - 1
+_GGR_BITS = 1 << cells.BETS | 1 << cells.WINS
+_MARKS_AT_ONCE = 400
+_MEMBERS_AT_ONCE = 1500
+_LIFETIME_MS = 5000
+_POLL_S = 0.002
+
+
+class Score(NamedTuple):
+    """A member's new place on a board; 0 for none."""
+
+    board: str
+    person: int
+    score: int
+
+
+def follow(fold: Fold) -> None:
+    """Returns when every mark there was at the call is on the boards, by this flusher or another."""
+    token = secrets.token_hex(8)
+    target = None
+    while True:
+        waiting, flushed = fold.store.pipeline(
+            [("LLEN", fold.keys.dirty), ("HGET", fold.keys.state, "flushed")]
+        )
+        flushed = int(flushed or 0)
+        target = flushed + waiting if target is None else target
+        if not waiting or flushed >= target:
+            return
+        if fold.store.call("SET", fold.keys.flush, token, "NX", "PX", _LIFETIME_MS):
+            try:
+                _flush(fold, token)
+            except Fenced:
+                continue
+            finally:
+                fold.store.run(script("release"), [fold.keys.flush], [token])
+        else:
+            time.sleep(_POLL_S)
+
+
+def _flush(fold: Fold, token: str) -> None:
+    while packed := fold.store.call("LRANGE", fold.keys.dirty, 0, _MARKS_AT_ONCE - 1):
+        marks = Marks(*(np.concatenate(column) for column in zip(*map(unpack_marks, packed), strict=True)))
+        for scores in _scores(fold, marks):
+            _write(fold, token, scores)
+        fold.store.run(
+            script("boards"),
+            [fold.keys.flush, fold.keys.dirty, fold.keys.state],
+            [token, _LIFETIME_MS, len(packed), pack_plan([])],
+        )
+        stop_point("after boards")
+
+
+def _write(fold: Fold, token: str, scores: Sequence[Score]) -> None:
+    by_board: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for board, person, score in scores:
+        by_board[board].append((-score, person))
+    calls: list[tuple[list[str], list[Any]]] = [([], [])]
+    room = _MEMBERS_AT_ONCE
+    for board, members in by_board.items():
+        members.sort()
+        for start in range(0, len(members), _MEMBERS_AT_ONCE):
+            some = members[start : start + _MEMBERS_AT_ONCE]
+            if len(some) > room:
+                calls.append(([], []))
+                room = _MEMBERS_AT_ONCE
+            room -= len(some)
+            boards, plan = calls[-1]
+            boards.append(board)
+            add = [word for score, person in some if score for word in (score, board_member(person))]
+            plan.append([3 + len(boards), add, [board_member(person) for score, person in some if not score]])
+    fixed = [fold.keys.flush, fold.keys.dirty, fold.keys.state]
+    for boards, plan in calls:
+        if plan:
+            words = [token, _LIFETIME_MS, 0, pack_plan(plan)]
+            fold.store.run(script("boards"), [*fixed, *boards], words)
+
+
+# -- what the scores are --------------------------------------------------------------------------------------------
+
+
+class _Cells(NamedTuple):
+    """Numbers of cells as columns: which affiliate of the batch, which period, slot, value."""
+
+    owner: Column
+    period: Column
+    slot: Column
+    value: Column
+
+
+def _scores(fold: Fold, marks: Marks) -> Iterator[list[Score]]:
+    whole = np.unique(marks.whole).tolist()
+    marks = _with_whole(fold, marks, whole)
+    affiliates = np.unique(marks.affiliates)
+    for start in range(0, len(affiliates), fold.settings.flush_batch):
+        some = affiliates[start : start + fold.settings.flush_batch]
+        yield _network_scores(fold, marks, some)
+    people = np.unique(marks.people)
+    for start in range(0, len(people), fold.settings.flush_batch):
+        yield _streak_scores(fold, marks, people[start : start + fold.settings.flush_batch])
+
+
+def _with_whole(fold: Fold, marks: Marks, whole: Sequence[int]) -> Marks:
+    """Marks with every day of the affiliates whose every board is due."""
+    if not whole:
+        return marks
+    commands = [("HKEYS", fold.keys.months(a)) for a in whole] + [("GET", fold.keys.streak(a)) for a in whole]
+    replies = fold.store.pipeline(commands)
+    months, runs = replies[: len(whole)], replies[len(whole) :]
+    pairs = [(a, m.decode()) for a, some in zip(whole, months, strict=True) for m in some]
+    listed = fold.store.pipeline([("HKEYS", fold.keys.days(a, month)) for a, month in pairs])
+    days = [
+        (a, calendar.parse_day(f"{month}-{day.decode()}"))
+        for (a, month), some in zip(pairs, listed, strict=True)
+        for day in some
+    ]
+    streak = [
+        (a, day)
+        for a, packed in zip(whole, runs, strict=True)
+        for day in streaks.changed_days([], streaks.unpack_runs(packed or b""))
+    ]
+    more, played = np.array(days, np.int64).reshape(-1, 2).T, np.array(streak, np.int64).reshape(-1, 2).T
+    return Marks(
+        np.concatenate((marks.affiliates, more[0])),
+        np.concatenate((marks.days, more[1])),
+        np.concatenate((marks.metrics, np.full(len(more[0]), _ALL_METRICS))),
+        np.concatenate((marks.people, played[0])),
+        np.concatenate((marks.streak_days, played[1])),
+        marks.whole,
+    )
+
+
+def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]:
+    chosen = np.isin(marks.affiliates, affiliates)
+    owner = np.searchsorted(affiliates, marks.affiliates[chosen])
+    days, metrics = marks.days[chosen], marks.metrics[chosen]
+    metrics = metrics | np.where(metrics & _GGR_BITS, 1 << GGR, 0)
+    active, months, day_cells = _read(fold, affiliates.tolist(), owner, days)
+    months, day_cells = _with_ggr(months), _with_ggr(day_cells)
+    scores: list[Score] = []
+
+    def place(periods: Column, found: _Cells, name: Callable[[int], str]) -> None:
+        for metric_name, metric in _BOARDS.items():
+            bit = (metrics >> metric & 1).astype(bool)
+            touched = np.unique(np.stack((owner[bit], periods[bit])), axis=1)
+            values = np.where(active[touched[0]], _look_up(found, metric, *touched), 0)
+            boards: dict[int, str] = {p: fold.keys.board(metric_name, name(p)) for p in np.unique(touched[1]).tolist()}
+            rows = zip(touched[1].tolist(), affiliates[touched[0]].tolist(), values.tolist(), strict=True)
+            scores.extend(Score(boards[period], person, value) for period, person, value in rows)
+
+    month_of = _numbered(calendar.month_key, days)
+    place(days, day_cells, calendar.day_text)
+    place(days - (days + 3) % 7, day_cells._replace(period=day_cells.period - (day_cells.period + 3) % 7), calendar.week_key)
+    place(month_of, months, _month_text)
+    place(np.zeros_like(days), months._replace(period=np.zeros_like(months.period)), lambda _: "all")
+    ggr_moved = (metrics & _GGR_BITS) > 0
+    touched_months = np.unique(np.stack((owner[ggr_moved], month_of[ggr_moved])), axis=1)
+    scores += _rev_scores(fold, affiliates, active, months, touched_months)
+    return scores
+
+
+def _read(
+    fold: Fold, affiliates: Sequence[int], owner: Column, days: Column
+) -> tuple[Any, _Cells, _Cells]:
+    """Who is active, all months, and the days of all weeks that were touched."""
+    weeks = np.unique(np.stack((owner, days - (days + 3) % 7)), axis=1)  # a week's first day, Monday
+    wanted: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for i, monday in zip(*weeks.tolist(), strict=True):
+        for day in range(monday, monday + 7):
+            wanted[i, calendar.month_key(day)].append(day)
+    commands: list[tuple[Any, ...]] = [("HGET", fold.keys.affiliate(a), "status") for a in affiliates]
+    commands += [("HGETALL", fold.keys.months(a)) for a in affiliates]
+    commands += [
+        ("HMGET", fold.keys.days(affiliates[i], month), *(calendar.day_text(day)[8:] for day in some))
+        for (i, month), some in wanted.items()
+    ]
+    replies = fold.store.pipeline(commands)
+    n = len(affiliates)
+    active = np.array([status == b"active" for status in replies[:n]], bool)
+    month_rows = [
+        (i, _month_number(reply[j].decode()), reply[j + 1])
+        for i, reply in enumerate(replies[n : 2 * n])
+        for j in range(0, len(reply), 2)
+    ]
+    day_rows = [
+        (i, day, cell)
+        for ((i, _), some), reply in zip(wanted.items(), replies[2 * n :], strict=True)
+        for day, cell in zip(some, reply, strict=True)
+        if cell is not None
+    ]
+    return active, _columns(month_rows), _columns(day_rows)
+
+
+def _columns(rows: Sequence[tuple[int, int, bytes]]) -> _Cells:
+    at, slot, value = cells.columns([cell for _, _, cell in rows])
+    owner = np.array([i for i, _, _ in rows], np.int64)
+    period = np.array([period for _, period, _ in rows], np.int64)
+    return _Cells(owner[at], period[at], slot, value)
+
+
+def _with_ggr(found: _Cells) -> _Cells:
+    """Cells by metric instead of slot where boards sum over levels; GGR added, and what no board counts left out."""
+    metric, level = found.slot % len(cells.METRICS), found.slot // len(cells.METRICS)
+    counted = (level == 0) | (metric > cells.VALIDATED)
+    bets, wins = metric == cells.BETS, metric == cells.WINS
+    rows = [found._replace(slot=level * 16 + metric)]
+    rows[0] = _Cells(*(column[counted] for column in rows[0]))
+    for some, sign in ((bets, 1), (wins, -1)):
+        rows.append(
+            _Cells(found.owner[some], found.period[some], level[some] * 16 + GGR, sign * found.value[some])
+        )
+    return _Cells(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
+
+
+def _look_up(found: _Cells, metric: int, owner: Column, period: Column) -> Column:
+    """The sum over levels of a metric for each (owner, period) that is asked for."""
+    mine = found.slot % 16 == metric
+    base = int(max(period.max(initial=0), found.period.max(initial=0))) + 1
+    keys, inverse = np.unique(found.owner[mine] * base + found.period[mine], return_inverse=True)
+    sums = np.zeros(len(keys) + 1, np.int64)
+    np.add.at(sums, inverse, found.value[mine])
+    wanted = owner * base + period
+    at = np.searchsorted(keys, wanted)
+    hit = np.zeros(len(wanted), bool)
+    inside = at < len(keys)
+    hit[inside] = keys[at[inside]] == wanted[inside]
+    return np.where(hit, sums[np.minimum(at, len(keys))], 0)
+
+
+def _rev_scores(fold: Fold, affiliates: Column, active: Any, months: _Cells, touched: Column) -> list[Score]:
+    by_month: dict[tuple[int, int], int] = defaultdict(int)
+    ggr = months.slot % 16 == GGR
+    base = int(months.period.max(initial=0)) + 1
+    keys, inverse = np.unique(
+        (months.owner[ggr] * base + months.period[ggr]) * 16 + months.slot[ggr] // 16, return_inverse=True
+    )
+    sums = np.zeros(len(keys), np.int64)
+    np.add.at(sums, inverse, months.value[ggr])
+    configuration = fold.configuration
+    for key, total in zip(keys.tolist(), sums.tolist(), strict=True):
+        owner, month = divmod(key // 16, base)
+        by_month[owner, month] += _level_rev(configuration, month, key % 16, total)
+    carried = {
+        place: value if value > 0 or configuration.in_force(_first_day(place[1])).rev.negative_carryover else 0
+        for place, value in by_month.items()
+    }
+    totals: dict[int, int] = defaultdict(int)
+    for (owner, _), value in carried.items():
+        totals[owner] += value
+    scores = []
+    for owner, month in zip(*touched.tolist(), strict=True):
+        value = carried.get((owner, month), 0) if active[owner] else 0
+        scores.append(Score(fold.keys.board("rev", _month_text(month)), int(affiliates[owner]), value))
+    for owner in np.unique(touched[0]).tolist():
+        value = totals[owner] if active[owner] else 0
+        scores.append(Score(fold.keys.board("rev", "all"), int(affiliates[owner]), value))
+    return scores
+
+
+def _level_rev(configuration: Configuration, month: int, level: int, ggr: int) -> int:
+    return int(half_even(ggr * configuration.in_force(_first_day(month)).rev.levels_bp[level], 10_000))
+
+
+def _streak_scores(fold: Fold, marks: Marks, people: Column) -> list[Score]:
+    commands: list[tuple[str, ...]] = []
+    for person in people.tolist():
+        commands += [("HGET", fold.keys.affiliate(person), "status"), ("GET", fold.keys.streak(person))]
+    replies = fold.store.pipeline(commands)
+    held = {
+        person: streaks.unpack_runs(runs or b"") if status == b"active" else []
+        for person, status, runs in zip(people.tolist(), replies[::2], replies[1::2], strict=True)
+    }
+    chosen = np.isin(marks.people, people)
+    touched = set(zip(marks.people[chosen].tolist(), marks.streak_days[chosen].tolist(), strict=True))
+    return [
+        Score(fold.keys.board("streak", calendar.day_text(day)), person, streaks.read(held[person], day).current)
+        for person, day in sorted(touched)
+    ]
+
+
+# -- months as numbers, so that they fit a column ------------------------------------------------------------------
+
+
+def _month_number(text: str) -> int:
+    return int(text[:4]) * 12 + int(text[5:]) - 1
+
+
+def _month_text(number: int) -> str:
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def _first_day(month: int) -> int:
+    return calendar.parse_day(f"{_month_text(month)}-01")
+
+
+def _numbered(name: Callable[[int], str], days: Column) -> Column:
+    distinct, inverse = np.unique(days, return_inverse=True)
+    return np.array([_month_number(name(day)) for day in distinct.tolist()], np.int64)[inverse]

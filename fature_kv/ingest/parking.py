@@ -1,0 +1,212 @@
+"""Rows that wait and rows that are bad: kept, bounded, tried again by themselves or on demand.
+
+A parked row waits on one missing person (`waits:{id}`) or for its day (`due`); people.lua marks people who came as
+`ripe`. Each parked version of a row is kept, since any of them may be the newest that can be applied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from fature_kv.domain import calendar
+from fature_kv.domain.rows import BadRow, Link, Person, Row
+from fature_kv.ingest.fold import Fold, KeyList
+from fature_kv.ingest.window import Item, Parked, RowResult, Window, pack_row, row_id, source_of, unpack_row
+
+MISSING_USER, MISSING_REFERRER, FUTURE = "missing_user", "missing_referrer", "future"
+_AT_ONCE = 200
+
+
+def back_off() -> None:
+    """Lets the others who write the same people come to an end."""
+    time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 -- spreads writers, hides nothing
+
+
+def digest(packed: bytes) -> str:
+    return hashlib.blake2b(packed, digest_size=8).hexdigest()
+
+
+def parked_field(row: Row) -> str:
+    """The field under which this version of the row is parked."""
+    return f"{source_of(row)}:{row_id(row)}:{digest(msgspec.json.encode(pack_row(row)))}"
+
+
+def quarantine_field(row: Row | BadRow) -> str:
+    """A row's place in quarantine: its identity, or a digest of it where it has no readable id."""
+    identity = row_id(row)
+    if identity is None:
+        assert isinstance(row, BadRow)
+        return f"{row.source}:#{digest(msgspec.json.encode(row.raw, order='deterministic'))}"
+    return f"{source_of(row)}:{identity}"
+
+
+# -- parking --------------------------------------------------------------------------------------------------------
+
+
+def park_until_due(fold: Fold, window: Window, items: Sequence[Item]) -> None:
+    """Parks rows whose time is over a day ahead of now."""
+    _park(fold, window, [(item, FUTURE, None) for item in items])
+
+
+def park_waiting(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
+    """Parks rows whose user is not there; returns those whose user came meanwhile."""
+    return _park(fold, window, [(item, MISSING_USER, item.row.user_id) for item in items])
+
+
+def park_links(fold: Fold, window: Window, waiting: Sequence[tuple[Item, str, int]]) -> list[Item]:
+    """Parks links, each on the first person it lacks; returns those whose person came meanwhile."""
+    return _park(fold, window, waiting)
+
+
+def event_time(row: Row) -> int:
+    """The time of a row that decides its day."""
+    if isinstance(row, Person):
+        return row.registered_at
+    return row.tracked_at if isinstance(row, Link) else row.created_at
+
+
+def _park(fold: Fold, window: Window, waiting: Sequence[tuple[Item, str, int | None]]) -> list[Item]:
+    present: list[Item] = []
+    for start in range(0, len(waiting), _AT_ONCE):
+        batch = list(waiting[start : start + _AT_ONCE])
+        while batch:
+            there = set(_park_once(fold, batch))
+            if not there:
+                for item, reason, _ in batch:
+                    window.settle([item], "parked", reason)
+                break
+            present += [item for i, (item, _, _) in enumerate(batch, start=1) if i in there]
+            batch = [row for i, row in enumerate(batch, start=1) if i not in there]
+    return present
+
+
+def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> list[int]:
+    keys = fold.key_list()
+    rows, unpark, entries = [], [], []
+    for item, reason, person in batch:
+        packed = msgspec.msgpack.encode(
+            {"row": pack_row(item.row), "reason": reason, "person": person, "at": fold.clock(), "run": fold.run}
+        )
+        field = parked_field(item.row)
+        due = None if person is not None else (event_time(item.row) - calendar.DAY) // 1000
+        rows.append(
+            [
+                field,
+                packed,
+                keys(fold.keys.waits(person)) if person is not None else False,
+                keys(fold.keys.affiliate(person)) if person is not None else False,
+                due if due is not None else False,
+            ]
+        )
+        entries.append([field, packed])
+        if item.parked:
+            unpark.append(_unpark(fold, item.parked, keys))
+    journal = [fold.entry("parked", {"rows": entries})]
+    return list(fold.apply("park", keys, journal, parked=rows, quarantined=[], limits=_limits(fold), unpark=unpark))
+
+
+def _limits(fold: Fold) -> list[int]:
+    return [fold.settings.parked_limit, fold.settings.quarantine_limit]
+
+
+def _unpark(fold: Fold, parked: Parked, keys: KeyList) -> list[Any]:
+    return [parked.field, keys(fold.keys.waits(parked.person)) if parked.person is not None else False]
+
+
+def released(fold: Fold) -> list[tuple[Row, Parked]]:
+    """Parked rows that can be tried again: their person is there, or their day has come."""
+    ripe = sorted(map(int, fold.store.call("SMEMBERS", fold.keys.ripe)))
+    due = fold.store.call(
+        "ZRANGEBYSCORE", fold.keys.due, "-inf", fold.clock() // 1000, "LIMIT", 0, fold.settings.window_rows
+    )
+    waits = fold.store.pipeline([("SMEMBERS", fold.keys.waits(person)) for person in ripe])
+    empty = [person for person, fields in zip(ripe, waits, strict=True) if not fields]
+    if empty:
+        fold.store.call("SREM", fold.keys.ripe, *empty)
+    fields = list(dict.fromkeys([*due, *(field for some in waits for field in some)]))
+    return list(_parked_rows(fold, fields[: fold.settings.window_rows]))
+
+
+def _parked_rows(fold: Fold, fields: Sequence[bytes]) -> Iterable[tuple[Row, Parked]]:
+    if not fields:
+        return
+    for field, packed in zip(fields, fold.store.call("HMGET", fold.keys.parked, *fields), strict=True):
+        if packed is not None:
+            entry = msgspec.msgpack.decode(packed)
+            yield unpack_row(entry["row"]), Parked(field.decode(), entry["person"])
+
+
+# -- quarantine -----------------------------------------------------------------------------------------------------
+
+
+def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
+    """Keeps bad rows; a link that was refused comes as a BadRow too, made by `bad_link`."""
+    for start in range(0, len(items), _AT_ONCE):
+        keys = fold.key_list()
+        rows, unpark = [], []
+        for item in items[start : start + _AT_ONCE]:
+            bad: BadRow = item.row
+            rows.append([quarantine_field(bad), _quarantine_entry(fold, bad)])
+            if item.parked:
+                unpark.append(_unpark(fold, item.parked, keys))
+        journal = [fold.entry("quarantined", {"rows": rows})]
+        fold.apply("park", keys, journal, parked=[], quarantined=rows, limits=_limits(fold), unpark=unpark)
+    for item in items:
+        window.results[item.place] = RowResult("quarantined", item.row.reason)
+
+
+def _quarantine_entry(fold: Fold, bad: BadRow) -> bytes:
+    return msgspec.json.encode(
+        {"source": bad.source, "id": bad.id, "reason": bad.reason, "row": bad.raw, "at": fold.clock(), "run": fold.run},
+        order="deterministic",
+    )
+
+
+def bad_link(row: Link, reason: str) -> BadRow:
+    """A link that can't be accepted, as a row of quarantine."""
+    raw = {"user_id": row.user_id, "referrer_id": row.referrer_id, "tracked_em": calendar.rfc3339(row.tracked_at)}
+    return BadRow("tracked", row_id(row), reason, raw)
+
+
+def quarantined_fields(fold: Fold) -> frozenset[str]:
+    """What is in quarantine now, to be cleared by good rows of the same identity."""
+    return frozenset(field.decode() for field in fold.store.call("HKEYS", fold.keys.quarantine))
+
+
+# -- letting go -----------------------------------------------------------------------------------------------------
+
+
+def release(
+    fold: Fold, items: Iterable[Item], quarantined: frozenset[str], keys: KeyList
+) -> tuple[list[list[Any]], list[str]]:
+    """What a plan carries for good rows: parked places they leave, quarantine they clear."""
+    unpark = [_unpark(fold, item.parked, keys) for item in items if item.parked]
+    clear = sorted({quarantine_field(item.row) for item in items} & quarantined) if quarantined else []
+    return unpark, clear
+
+
+def settle_duplicates(fold: Fold, window: Window, items: Iterable[Item], quarantined: frozenset[str]) -> None:
+    """Released rows that turned out to need nothing leave their place; good rows clear quarantine all the same."""
+    settled = [
+        item
+        for item in items
+        if (outcome := window.results[item.place]) is not None
+        and outcome.result == "duplicate"
+        and (item.parked or (quarantined and quarantine_field(item.row) in quarantined))
+    ]
+    for start in range(0, len(settled), _AT_ONCE):
+        keys = fold.key_list()
+        batch = settled[start : start + _AT_ONCE]
+        unpark, clear = release(fold, batch, quarantined, keys)
+        journal = []
+        if unpark:
+            journal.append(fold.entry("released", {"fields": [place[0] for place in unpark]}))
+        if clear:
+            journal.append(fold.entry("cleared", {"fields": clear}))
+        fold.apply("settle", keys, journal, state=[], unpark=unpark, unquarantine=clear)

@@ -1,0 +1,36 @@
+"""`network_size` at any depth: what a link adds waits at the sponsor and is passed up, a step at a time.
+
+A step pops a person's pending size, adds it to the person and to the pending size of whoever is the sponsor at that
+moment, in one script: a move in between can't count twice or get lost.
+"""
+
+from __future__ import annotations
+
+from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.scripts import script
+
+_AT_ONCE = 200
+
+
+def drain(fold: Fold) -> int:
+    """Passes everything pending up to the roots; returns how many steps it took."""
+    steps = 0
+    while True:
+        waiting = fold.store.call("HKEYS", fold.keys.pending_sizes)
+        if not waiting:
+            return steps
+        forest = fold.sync_forest()
+        people = {ancestor for person in waiting for ancestor in _line(forest.sponsors, int(person))}
+        ordered = sorted(people, key=lambda person: -forest.depth(person))
+        for start in range(0, len(ordered), _AT_ONCE):
+            batch = ordered[start : start + _AT_ONCE]
+            keys = [fold.tenant.control, fold.keys.pending_sizes, *map(fold.keys.affiliate, batch)]
+            steps += fold.store.run(script("sizes"), keys, [fold.generation, int(fold.building), *batch])
+            stop_point("after sizes")
+
+
+def _line(sponsors: dict[int, int], person: int) -> list[int]:
+    line = [person]
+    while person := sponsors.get(person, 0):
+        line.append(person)
+    return line

@@ -1,0 +1,111 @@
+"""One synchronous connection to Redis, for writers: commands in, replies or our own errors out.
+
+Packs with hiredis directly, since redis-py's packing costs more than most of our commands. Not for several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from fature_kv.errors import FatureError, ServerUnavailable
+from fature_kv.scripts import REFUSALS, Command, Script, Word
+
+_PASSING = ("OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+_REMEDY = {
+    "OOM": "Redis is full (maxmemory reached): give it more memory, then run the same again",
+    "READONLY": "Redis is read-only (a replica): point FATURE_REDIS_URL at the primary",
+    "LOADING": "Redis is loading its data: try again in a moment",
+    "MISCONF": "Redis can't persist its data (disk full?): free the disk, then run the same again",
+}
+
+
+def translate(error: RedisError) -> FatureError:
+    """The error of ours that a Redis error stands for."""
+    text = str(error)
+    code = text.split(" ", 1)[0].rstrip(":")
+    if code in REFUSALS:
+        return REFUSALS[code](text[len(code) :].strip() or code)
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        passing = next((word for word in _PASSING if word in type(error).__name__.upper() or code == word), None)
+        return ServerUnavailable(_REMEDY.get(passing or "", f"Redis can't be reached: {text}"))
+    for word in _PASSING:
+        if code == word or f"-{word} " in text or text.startswith(word):
+            return ServerUnavailable(_REMEDY.get(word, f"Redis can't take the command now: {text}"))
+    if "OutOfMemory" in type(error).__name__ or "command not allowed when used memory" in text:
+        return ServerUnavailable(_REMEDY["OOM"])
+    if "ReadOnly" in type(error).__name__:
+        return ServerUnavailable(_REMEDY["READONLY"])
+    if "BusyLoading" in type(error).__name__:
+        return ServerUnavailable(_REMEDY["LOADING"])
+    return FatureError(f"Redis refused: {text}")
+
+
+class Store:
+    """A connection; made when first used, made anew after it broke."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self._pool = redis.ConnectionPool.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2)
+        self._connection: Any = None
+
+    def call(self, *words: Word) -> Any:
+        """The reply to one command."""
+        return self.pipeline([words])[0]
+
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to several commands sent as one; the first error is raised after all replies are in."""
+        if not commands:
+            return []
+        replies = self._exchange(b"".join(map(hiredis.pack_command, commands)), len(commands))
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise translate(reply) from None
+        return replies
+
+    def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
+        """The reply of a script, loaded first where the server does not know it."""
+        packed = hiredis.pack_command(script.call(keys, args))
+        (reply,) = self._exchange(packed, 1)
+        if isinstance(reply, NoScriptError):
+            self.call("SCRIPT", "LOAD", script.source)
+            (reply,) = self._exchange(packed, 1)
+        if isinstance(reply, RedisError):
+            raise translate(reply) from None
+        return reply
+
+    def close(self) -> None:
+        self._connection = None
+        self._pool.disconnect()
+
+    def _exchange(self, packed: bytes, count: int) -> list[Any]:
+        try:
+            if self._connection is None:
+                self._connection = self._pool.get_connection()
+            self._connection.send_packed_command([packed])
+            return [self._reply() for _ in range(count)]
+        except (RedisError, OSError) as error:
+            self._drop()
+            raise translate(error if isinstance(error, RedisError) else RedisConnectionError(str(error))) from None
+        except BaseException:
+            self._drop()  # a reply that was not read must not be taken for the next one's
+            raise
+
+    def _reply(self) -> Any:
+        try:
+            return self._connection.read_response()
+        except ResponseError as error:
+            return error
+        except redis.exceptions.BusyLoadingError as error:
+            return error
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._pool.release(connection)

@@ -1,0 +1,38 @@
+"""The one place that makes clients: servers leased, stores opened, a writer's session begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fature_kv import embedded
+from fature_kv.ingest.session import Session, new_run, system_clock
+from fature_kv.ingest.writer import Writer
+from fature_kv.settings import Settings
+from fature_kv.store import Store
+
+
+def open_store(url: str, settings: Settings) -> Store:
+    """A connection to the Redis of the figures."""
+    return Store(url, settings.redis_timeout_s)
+
+
+@contextmanager
+def leased_store(settings: Settings) -> Iterator[Store]:
+    """A store on the Redis of the settings: the embedded one is started where none is given."""
+    with embedded.lease(settings) as servers:
+        store = open_store(servers.redis_url, settings)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def session(store: Store, slug: str, settings: Settings, kind: str) -> Session:
+    """A session for a run of its own."""
+    return Session(store, slug, settings, run=new_run(kind, system_clock()))
+
+
+def writer(url: str, settings: Settings) -> Writer:
+    """The API's writer, not yet started."""
+    return Writer(open_store(url, settings), settings)

@@ -1,0 +1,22 @@
+-- Passes pending network sizes one step up: into the person's own, and on to the pending size of the present sponsor.
+--
+-- KEYS  1 control, 2 pending-sizes, then the affiliate key of each person
+-- ARGV  generation, '1' for a rebuild's writer else '0', then the people, deepest first
+-- Returns how many people took something
+-- Errors  FATURE_GENERATION
+
+local control = redis.call('HMGET', KEYS[1], 'live', 'building')
+if control[ARGV[2] == '1' and 2 or 1] ~= ARGV[1] then return redis.error_reply('FATURE_GENERATION') end
+
+local pending, taken = KEYS[2], 0
+for i = 3, #ARGV do
+  local waiting = redis.call('HGET', pending, ARGV[i])
+  if waiting then
+    redis.call('HDEL', pending, ARGV[i])
+    redis.call('HINCRBY', KEYS[i], 'network_size', waiting)
+    local sponsor = redis.call('HGET', KEYS[i], 'sponsor_id')
+    if sponsor then redis.call('HINCRBY', pending, sponsor, waiting) end
+    taken = taken + 1
+  end
+end
+return taken

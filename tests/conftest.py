@@ -1,0 +1,38 @@
+"""Fixtures of every test: one private Redis per xdist worker, and data folders that must end up quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support import servers
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """URL of this worker's own Redis (FATURE_TEST_ENGINE says which), on the shipped configuration."""
+    with servers.private_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The same Redis, emptied."""
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
+
+
+@pytest.fixture
+def tmp_data() -> Iterator[Path]:
+    """A fresh data folder for commands run as processes; none of its servers may be left afterwards."""
+    with servers.scratch_dir() as path:
+        data = path / "data"
+        try:
+            yield data
+            servers.assert_nothing_runs(data)
+        finally:
+            servers.kill_servers(data)

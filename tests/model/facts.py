@@ -1,0 +1,278 @@
+"""The current facts: what is known after the rows read so far (DOMAIN.md, "Sources" and "Bad and early rows").
+
+Nothing is counted here. A fact is the newest applicable version of a row, an accepted link or a manager's decision;
+everything else waits in `parked`, stands in `quarantine`, or changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
+
+from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person, Row
+
+AHEAD = 24 * 60 * 60 * 1_000_000  # a row may lie this far ahead of now, in microseconds
+
+APPROVED = {"", "approved", "aprovado", "confirmed", "confirmado", "paid", "pago", "completed", "concluido"}
+WAITING = {"pending", "pendente", "processing", "processando"}
+REVERSED = {"reversed", "estornado", "refunded", "charged_back", "chargeback"}
+REFUSED = {
+    *("rejected", "rejeitado", "refused", "recusado", "cancelled", "canceled", "cancelado"),
+    *("failed", "falhou", "expired", "expirado"),
+}
+RANKS = [WAITING, APPROVED, REFUSED, REVERSED]
+PERSON_STATUSES = {"active", "inactive", "suspended", "blocked", "self_excluded"}
+
+Identity: TypeAlias = tuple[str, str]
+Version: TypeAlias = tuple[int, int, int, int, int]
+
+
+class Result(NamedTuple):
+    """What became of one row of a window."""
+
+    result: str  # applied | duplicate | parked | quarantined
+    reason: str | None = None
+
+
+class Waiting(NamedTuple):
+    """A row to be judged: one of the window, at its place in it, or a parked one (`at` is None)."""
+
+    at: int | None
+    row: Row
+
+
+AnyRow = TypeVar("AnyRow", Person, Link, Money, Bet)
+
+
+def identity(row: Row | BadRow) -> Identity:
+    """`(source, id)`; a row without a readable id goes by its content."""
+    match row:
+        case Person():
+            return "cadastro", str(row.id)
+        case Link():
+            return "tracked", f"{row.user_id}:{row.referrer_id}"
+        case Money():
+            return row.source, str(row.id)
+        case Bet():
+            return "casino_bets_v", str(row.id)
+        case BadRow():
+            return row.source, row.id if row.id is not None else f"raw {sorted(row.raw.items(), key=str)}"
+
+
+def times(row: Row) -> list[int]:
+    """The row's own times."""
+    match row:
+        case Person():
+            return [row.registered_at] if row.updated_at is None else [row.registered_at, row.updated_at]
+        case Link():
+            return [row.tracked_at]
+        case Money():
+            return [row.created_at] if row.updated_at is None else [row.created_at, row.updated_at]
+        case Bet():
+            return [row.created_at]
+
+
+def needs(row: Row) -> list[int]:
+    """The people who must be there before the row can be applied."""
+    match row:
+        case Person():
+            return []
+        case Link():
+            return [row.user_id, row.referrer_id]
+        case Money() | Bet():
+            return [row.user_id]
+
+
+def fault(row: Row, year_2000: int) -> str | None:
+    """Why the row can never be applied, as far as the row alone tells."""
+    ids = [*needs(row), *([] if isinstance(row, Link) else [row.id])]
+    amounts = [row.amount] if isinstance(row, Money) else [row.stake, row.win] if isinstance(row, Bet) else []
+    if not all(1 <= number <= MAX_ID for number in ids):
+        return "bad_id"
+    if min(times(row)) < year_2000:
+        return "before_2000"
+    if any(amount < 0 for amount in amounts):
+        return "negative"
+    if isinstance(row, Money) and not any(row.status in words for words in RANKS):
+        return "unknown_status"
+    if isinstance(row, Person) and row.status not in PERSON_STATUSES:
+        return "unknown_status"
+    if isinstance(row, Link) and row.user_id == row.referrer_id:
+        return "self_referral"
+    return None
+
+
+def version(row: Money) -> Version:
+    """Of two versions of a row the one with the greater of these is newer."""
+    rank = next(rank for rank, words in enumerate(RANKS) if row.status in words)
+    changed_at = row.created_at if row.updated_at is None else row.updated_at
+    return changed_at, rank, row.amount, row.created_at, row.user_id
+
+
+def person_version(row: Person) -> tuple[int, bool, int, str, str, str, str]:
+    """As `version`. People have no amount; where the times are equal too, not active wins, then the greater text."""
+    changed_at = row.registered_at if row.updated_at is None else row.updated_at
+    return changed_at, row.status != "active", row.registered_at, row.status, row.name, row.email, row.phone
+
+
+def counts(row: Money) -> bool:
+    """A deposit, withdrawal or bonus counts while it is approved."""
+    return row.status in APPROVED
+
+
+class Facts:
+    """What stands after the windows fed so far."""
+
+    def __init__(self, zone: str) -> None:
+        self.year_2000 = int(datetime(2000, 1, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000
+        self.people: dict[int, Person] = {}
+        self.money: dict[Identity, Money] = {}
+        self.bets: dict[int, Bet] = {}
+        self.accepted: dict[int, Link] = {}  # user -> the first accepted link, for ever
+        self.sponsor: dict[int, int] = {}  # user -> the sponsor as of now, decisions included
+        self.moved_at: dict[int, int] = {}  # user without an accepted link -> the time of the decision
+        self.qualified: dict[int, str] = {}  # player -> the day a manager declared
+        self.parked: dict[Row, None] = {}  # in order of reading
+        self.quarantine: dict[Identity, str] = {}
+
+    def feed(self, rows: Iterable[Row | BadRow], now: int) -> list[Result]:
+        """Take one window: people first, then links, then money, parked rows along with them."""
+        window = list(rows)
+        results: dict[int, Result] = {}
+        waiting: list[Waiting] = []
+        sent = {row for row in window if not isinstance(row, BadRow)}
+        parked = [row for row in self.parked if row not in sent]
+        self.parked = {}
+
+        waiting += [Waiting(None, row) for row in parked]
+        for place, row in enumerate(window):
+            reason = row.reason if isinstance(row, BadRow) else fault(row, self.year_2000)
+            if reason is not None:
+                self.quarantine[identity(row)] = reason
+                results[place] = Result("quarantined", reason)
+            elif not isinstance(row, BadRow):
+                waiting.append(Waiting(place, row))
+
+        for judge in (self._people, self._links, self._money, self._bets):
+            for (at, row), result in judge(waiting, now):
+                if result.result == "parked":
+                    self.parked[row] = None
+                if result.result == "quarantined":
+                    self.quarantine[identity(row)] = str(result.reason)
+                elif at is not None or result.result == "applied":
+                    self.quarantine.pop(identity(row), None)
+                if at is not None:
+                    results[at] = result
+        return [results[at] for at in range(len(window))]
+
+    def move(self, user: int, sponsor: int | None, now: int) -> None:
+        """A manager's decision: the person, and the subtree with it, goes under another sponsor or none."""
+        if sponsor is None:
+            self.sponsor.pop(user, None)
+            return
+        if user == sponsor or user in self.ancestors(sponsor):
+            raise ValueError("cycle")
+        self.sponsor[user] = sponsor
+        if user not in self.accepted:
+            self.moved_at.setdefault(user, now)
+
+    def ancestors(self, person: int) -> Iterator[int]:
+        """Sponsor, sponsor's sponsor and so on, to the root."""
+        while person in self.sponsor:
+            person = self.sponsor[person]
+            yield person
+
+    def tracked_at(self, user: int) -> int:
+        """When the person came: the accepted link's time, or the decision's where there was no link."""
+        return self.accepted[user].tracked_at if user in self.accepted else self.moved_at[user]
+
+    def _ready(self, row: Row, now: int) -> bool:
+        """Everybody it needs is there, and it is not over a day ahead."""
+        return all(person in self.people for person in needs(row)) and max(times(row)) <= now + AHEAD
+
+    def _people(self, waiting: list[Waiting], now: int) -> Iterator[tuple[Waiting, Result]]:
+        for rows in by_identity(waiting, Person):
+            known = self.people.get(rows[0][1].id)
+            newest = known
+            for _, row in rows:
+                if self._ready(row, now) and is_newer_person(row, newest):
+                    newest = row
+            fresh = newest is not None and newest != known
+            if newest is not None:
+                self.people[newest.id] = newest
+            for place, row in rows:
+                if fresh and row == newest:
+                    fresh = False
+                    yield place, Result("applied")
+                elif not self._ready(row, now) and is_newer_person(row, newest):
+                    yield place, Result("parked")
+                else:
+                    yield place, Result("duplicate")
+
+    def _links(self, waiting: list[Waiting], now: int) -> Iterator[tuple[Waiting, Result]]:
+        links = [(place, place.row) for place in waiting if isinstance(place.row, Link)]
+        for place, link in sorted(links, key=lambda item: (item[1].tracked_at, item[1].user_id, item[1].referrer_id)):
+            yield place, self._link(link, now)
+
+    def _link(self, link: Link, now: int) -> Result:
+        user, referrer = link.user_id, link.referrer_id
+        if user in self.accepted and self.accepted[user].referrer_id == referrer:
+            return Result("duplicate")
+        if not self._ready(link, now):
+            return Result("parked")
+        if user in self.accepted or user in self.sponsor:
+            return Result("quarantined", "second_sponsor")
+        if user in self.ancestors(referrer):
+            return Result("quarantined", "cycle")
+        self.accepted[user] = link
+        self.sponsor[user] = referrer
+        return Result("applied")
+
+    def _money(self, waiting: list[Waiting], now: int) -> Iterator[tuple[Waiting, Result]]:
+        for rows in by_identity(waiting, Money):
+            known = self.money.get(identity(rows[0][1]))
+            newest = known
+            for _, row in rows:
+                if self._ready(row, now) and (newest is None or version(row) > version(newest)):
+                    newest = row
+            fresh = newest is not known
+            if newest is not None:
+                self.money[identity(newest)] = newest
+            for place, row in rows:
+                if newest is None or version(row) > version(newest):
+                    yield place, Result("parked")
+                elif fresh and version(row) == version(newest):
+                    fresh = False
+                    yield place, Result("applied")
+                else:
+                    yield place, Result("duplicate")
+
+    def _bets(self, waiting: list[Waiting], now: int) -> Iterator[tuple[Waiting, Result]]:
+        for rows in by_identity(waiting, Bet):
+            first = next((place for place, row in rows if self._ready(row, now)), None)
+            for place, row in rows:
+                if row.id in self.bets:
+                    yield place, Result("duplicate")
+                elif place is first:
+                    self.bets[row.id] = row
+                    yield place, Result("applied")
+                else:
+                    yield place, Result("parked" if first is None else "duplicate")
+
+
+def is_newer_person(row: Person, known: Person | None) -> bool:
+    """Without `atualizado_em` the row read last is the newest; with it, the one with the greater version."""
+    if known is None or row.updated_at is None:
+        return True
+    return person_version(row) > person_version(known)
+
+
+def by_identity(waiting: list[Waiting], kind: type[AnyRow]) -> list[list[tuple[Waiting, AnyRow]]]:
+    """The rows of one kind, those of one identity together, in order of reading."""
+    groups: dict[Identity, list[tuple[Waiting, AnyRow]]] = {}
+    for place in waiting:
+        if isinstance(place.row, kind):
+            groups.setdefault(identity(place.row), []).append((place, place.row))
+    return list(groups.values())
