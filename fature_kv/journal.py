@@ -15,7 +15,18 @@ import numpy.typing as npt
 import zstandard
 
 Kind: TypeAlias = Literal[
-    "people", "personal", "links", "rows", "parked", "released", "quarantined", "cleared", "config", "token", "tenant", "run"
+    "people",
+    "personal",
+    "links",
+    "rows",
+    "parked",
+    "released",
+    "quarantined",
+    "cleared",
+    "config",
+    "token",
+    "tenant",
+    "run",
 ]
 _LEVEL: Final = 1
 _WIDTHS: Final = (("<u1", 8), ("<u2", 16), ("<u4", 32), ("<u8", 64))
@@ -53,4 +64,5 @@ def column(values: npt.NDArray[np.int64]) -> list[Any]:
 def values(packed: list[Any]) -> npt.NDArray[np.int64]:
     """The integers of a column."""
     least, width, raw = packed
-    return np.frombuffer(raw, dtype=width).astype(np.int64) + least
+    read: npt.NDArray[np.int64] = np.frombuffer(raw, dtype=width).astype(np.int64) + least
+    return read

@@ -56,6 +56,11 @@ class TenantKeys(NamedTuple):
     def runs(self) -> str:
         return f"{self.prefix}runs"
 
+    @property
+    def fsync(self) -> str:
+        """Written to wait for the fsync of all that was written before (durability `waitaof`)."""
+        return f"{self.prefix}fsync"
+
     def token(self, digest: str) -> str:
         return f"{self.prefix}token:{digest}"
 

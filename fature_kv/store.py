@@ -5,7 +5,7 @@ Packs with hiredis directly, since redis-py's packing costs more than most of ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import hiredis
@@ -47,11 +47,16 @@ def translate(error: RedisError) -> FatureError:
     return FatureError(f"Redis refused: {text}")
 
 
+_pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one-word commands only
+
+
 class Store:
     """A connection; made when first used, made anew after it broke."""
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
-        self._pool = redis.ConnectionPool.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2)
+        self._pool = redis.ConnectionPool.from_url(
+            url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2
+        )
         self._connection: Any = None
 
     def call(self, *words: Word) -> Any:
@@ -62,7 +67,7 @@ class Store:
         """The replies to several commands sent as one; the first error is raised after all replies are in."""
         if not commands:
             return []
-        replies = self._exchange(b"".join(map(hiredis.pack_command, commands)), len(commands))
+        replies = self._exchange(b"".join(map(_pack, commands)), len(commands))
         for reply in replies:
             if isinstance(reply, RedisError):
                 raise translate(reply) from None
@@ -70,7 +75,7 @@ class Store:
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The reply of a script, loaded first where the server does not know it."""
-        packed = hiredis.pack_command(script.call(keys, args))
+        packed = _pack(script.call(keys, args))
         (reply,) = self._exchange(packed, 1)
         if isinstance(reply, NoScriptError):
             self.call("SCRIPT", "LOAD", script.source)
@@ -78,6 +83,12 @@ class Store:
         if isinstance(reply, RedisError):
             raise translate(reply) from None
         return reply
+
+    def wait_durable(self, key: str, timeout_ms: int) -> None:
+        """Returns when all that was written before, by whatever connection, is fsynced (WAITAOF)."""
+        written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
+        if not local:
+            raise ServerUnavailable(f"Redis did not confirm within {timeout_ms} ms that write {written} is on disk")
 
     def close(self) -> None:
         self._connection = None

@@ -20,7 +20,7 @@ for i, link in ipairs(plan.links) do
   redis.call('HSET', key, unpack(link[4]))
   redis.call('HINCRBY', key, 'rev', 1)
   redis.call('HINCRBY', sizes, sponsor, 1 + size)
-  log[i] = person .. ' ' .. sponsor
+  log[i] = string.format('%.0f %.0f', person, sponsor)  -- '..' would round large ids
   queued[2 * i - 1], queued[2 * i] = person, plan.tree + i
 end
 redis.call('RPUSH', keys.forest, unpack(log))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fature_kv import journal
-from fature_kv import tenants
+from fature_kv import journal, tenants
 from fature_kv.errors import Conflict, NotFound, UsageError
 from fature_kv.keyspace import TENANTS, TenantKeys
 from fature_kv.store import Store

@@ -21,8 +21,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
-from fature_kv import journal
-from fature_kv import tenants
+from fature_kv import journal, tenants
 from fature_kv.errors import UsageError
 from fature_kv.keyspace import TenantKeys
 from fature_kv.scripts import script

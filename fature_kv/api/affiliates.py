@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from litestar import Controller, Request, get, post
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from fature_kv.api import parameters
 from fature_kv.api.parameters import Cursor, Limit
@@ -26,6 +26,8 @@ from fature_kv.figures.answers import (
     SummaryAnswer,
 )
 
+Id: TypeAlias = Annotated[int, PathParameter(description="An affiliate.")]
+
 
 class AffiliatesController(Controller):
     """Figures of people."""
@@ -37,7 +39,7 @@ class AffiliatesController(Controller):
     async def many(
         self,
         session: Opened,
-        ids: Annotated[str | None, Parameter(description="Ids apart by commas, 100 at most.")] = None,
+        ids: Annotated[str | None, QueryParameter(description="Ids apart by commas, 100 at most.")] = None,
     ) -> AffiliatesAnswer:
         """Affiliates in the order asked for; who does not exist for the caller is left out."""
         session.need("figures:read")
@@ -45,13 +47,13 @@ class AffiliatesController(Controller):
         return await session.answer(lambda tenant: affiliates.affiliates(tenant, people, session.viewer))
 
     @get("/{affiliate_id:int}", summary="An affiliate", responses=responses())
-    async def one(self, session: Opened, affiliate_id: int) -> AffiliateAnswer:
+    async def one(self, session: Opened, affiliate_id: Id) -> AffiliateAnswer:
         """The record of a person: network totals and own figures."""
         session.need("figures:read")
         return await session.answer(lambda tenant: affiliates.affiliate(tenant, affiliate_id, session.viewer))
 
     @get("/{affiliate_id:int}/mlm-structure", summary="Levels 1 to 5 of a network", responses=responses())
-    async def mlm_structure(self, session: Opened, affiliate_id: int) -> MlmAnswer:
+    async def mlm_structure(self, session: Opened, affiliate_id: Id) -> MlmAnswer:
         """All-time figures by level."""
         session.need("figures:read")
         return await session.answer(lambda tenant: levels.mlm_structure(tenant, affiliate_id, session.viewer))
@@ -60,9 +62,9 @@ class AffiliatesController(Controller):
     async def referrals(
         self,
         session: Opened,
-        affiliate_id: int,
-        level: Annotated[int | None, Parameter(ge=1, le=5, description="1 to 5; required.")] = None,
-        status: Annotated[str | None, Parameter(description="pending or validated; both unless told.")] = None,
+        affiliate_id: Id,
+        level: Annotated[int | None, QueryParameter(ge=1, le=5, description="1 to 5; required.")] = None,
+        status: Annotated[str | None, QueryParameter(description="pending or validated; both unless told.")] = None,
         limit: Limit = None,
         cursor: Cursor = None,
     ) -> ReferralsAnswer:
@@ -80,11 +82,11 @@ class AffiliatesController(Controller):
     async def financial_summary(
         self,
         session: Opened,
-        affiliate_id: int,
-        period: Annotated[str | None, Parameter(description=f"{' or '.join(PERIODS)}; required.")] = None,
-        first: Annotated[str | None, Parameter(query="from", description="A day, YYYY-MM-DD.")] = None,
-        last: Annotated[str | None, Parameter(query="to", description="A day, YYYY-MM-DD, inside.")] = None,
-        limit: Annotated[int, Parameter(ge=1, le=summaries.MAX_LIMIT)] = summaries.DEFAULT_LIMIT,
+        affiliate_id: Id,
+        period: Annotated[str | None, QueryParameter(description=f"{' or '.join(PERIODS)}; required.")] = None,
+        first: Annotated[str | None, QueryParameter(name="from", description="A day, YYYY-MM-DD.")] = None,
+        last: Annotated[str | None, QueryParameter(name="to", description="A day, YYYY-MM-DD, inside.")] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=summaries.MAX_LIMIT)] = summaries.DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> SummaryAnswer:
         """Whole periods that touch the range, ascending, empty ones left out."""
@@ -99,8 +101,8 @@ class AffiliatesController(Controller):
     async def streak(
         self,
         session: Opened,
-        affiliate_id: int,
-        at: Annotated[str | None, Parameter(description="A day, YYYY-MM-DD; today unless told.")] = None,
+        affiliate_id: Id,
+        at: Annotated[str | None, QueryParameter(description="A day, YYYY-MM-DD; today unless told.")] = None,
     ) -> StreakAnswer:
         """The streak read on a day; activity after it does not exist for it."""
         session.need("figures:read")
@@ -109,7 +111,7 @@ class AffiliatesController(Controller):
         return await session.answer(lambda tenant: streaks.streak(tenant, affiliate_id, on, session.viewer))
 
     @get("/{affiliate_id:int}/dashboard", summary="All that a person looks at first", responses=responses())
-    async def dashboard(self, session: Opened, affiliate_id: int) -> DashboardAnswer:
+    async def dashboard(self, session: Opened, affiliate_id: Id) -> DashboardAnswer:
         """The record, levels, ranks, streak, today, this month and the one before."""
         session.need("figures:read")
         today = session.today
@@ -121,7 +123,7 @@ class AffiliatesController(Controller):
         summary="Why a player qualified, or not yet",
         responses=responses("not-implemented"),
     )
-    async def validate_cpa(self, session: Opened, request: Request[Any, Any, Any], affiliate_id: int) -> CpaAnswer:
+    async def validate_cpa(self, session: Opened, request: Request[Any, Any, Any], affiliate_id: Id) -> CpaAnswer:
         """The criteria met, the sums that decided, and who earns what by it."""
         session.need("figures:read")
         _refuse_override(await request.body())

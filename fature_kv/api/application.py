@@ -54,6 +54,7 @@ def create_app(settings: Settings, redis_url: str, writer: events.Writer, now: C
         on_shutdown=[_close_store],
         exception_handlers={Exception: problems.answer},
         openapi_config=_openapi(),
+        logging_config=None,
         request_max_body_size=settings.events_body_limit,
     )
 

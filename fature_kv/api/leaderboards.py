@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, TypeAlias
 
 from litestar import Controller, get
-from litestar.params import Parameter
+from litestar.params import FromPath, PathParameter, QueryParameter
 
 from fature_kv.api import parameters
 from fature_kv.api.parameters import Limit
@@ -18,12 +18,12 @@ from fature_kv.figures.boards import BOARDS
 MAX_RADIUS: Final = 100
 MAX_OFFSET: Final = 2**31
 
-Metric: TypeAlias = Annotated[str, Parameter(description=f"One of {', '.join(BOARDS)}.")]
+Metric: TypeAlias = Annotated[str, PathParameter(description=f"One of {', '.join(BOARDS)}.")]
 BoardPeriod: TypeAlias = Annotated[
     str | None,
-    Parameter(description="all, day, week or month; rev has all and month, streak has day. The first unless told."),
+    QueryParameter(description="all, day, week or month; rev: all or month; streak: day. The first unless told."),
 ]
-At: TypeAlias = Annotated[str | None, Parameter(description="A day of the period, YYYY-MM-DD; today unless told.")]
+At: TypeAlias = Annotated[str | None, QueryParameter(description="A day of the period, YYYY-MM-DD; today unless told.")]
 
 
 class LeaderboardsController(Controller):
@@ -40,7 +40,7 @@ class LeaderboardsController(Controller):
         period: BoardPeriod = None,
         at: At = None,
         limit: Limit = None,
-        offset: Annotated[int, Parameter(ge=0, le=MAX_OFFSET, description="Places to leave out.")] = 0,
+        offset: Annotated[int, QueryParameter(ge=0, le=MAX_OFFSET, description="Places to leave out.")] = 0,
     ) -> BoardAnswer:
         """A page; ranks are exact across pages, and ties list by ascending id."""
         session.need("boards:read")
@@ -58,10 +58,10 @@ class LeaderboardsController(Controller):
         self,
         session: Opened,
         metric: Metric,
-        affiliate_id: int,
+        affiliate_id: FromPath[int],
         period: BoardPeriod = None,
         at: At = None,
-        radius: Annotated[int, Parameter(ge=0, le=MAX_RADIUS, description="Places on either side.")] = 5,
+        radius: Annotated[int, QueryParameter(ge=0, le=MAX_RADIUS, description="Places on either side.")] = 5,
     ) -> AroundAnswer:
         """The affiliate with up to `radius` places on either side; no rank and no items when not listed."""
         session.need("boards:read")

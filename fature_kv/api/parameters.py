@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Final, TypeAlias
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from fature_kv.domain.calendar import PERIODS, Day, Period, TimeError, parse_day
 from fature_kv.domain.rows import MAX_ID
@@ -14,8 +14,8 @@ from fature_kv.settings import PAGE_LIMIT_MAX
 
 MAX_IDS: Final = 100
 
-Limit: TypeAlias = Annotated[int | None, Parameter(ge=1, le=PAGE_LIMIT_MAX, description="Items of this answer.")]
-Cursor: TypeAlias = Annotated[str | None, Parameter(description="`next_cursor` of the answer before.")]
+Limit: TypeAlias = Annotated[int | None, QueryParameter(ge=1, le=PAGE_LIMIT_MAX, description="Items of this answer.")]
+Cursor: TypeAlias = Annotated[str | None, QueryParameter(description="`next_cursor` of the answer before.")]
 
 
 def day(name: str, text: str | None) -> Day | None:

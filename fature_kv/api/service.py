@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar import Response, get
 from litestar.datastructures import State
+from litestar.params import FromPath
 
 from fature_kv.api import metrics
 from fature_kv.api.async_store import AsyncStore
@@ -50,7 +51,7 @@ async def scrape() -> Response[bytes]:
 
 
 @get("/problems/{slug:str}", tags=("service",), summary="What a kind of problem means")
-async def problem(slug: str) -> ProblemKind:
+async def problem(slug: FromPath[str]) -> ProblemKind:
     """The page that a problem's `type` leads to."""
     kind = KINDS.get(slug)
     if kind is None:

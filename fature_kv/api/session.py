@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from litestar import Request
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
-from litestar.params import Dependency
+from litestar.params import SkipValidation
 
 from fature_kv.access import tokens
 from fature_kv.api.async_store import AsyncStore
@@ -52,7 +52,7 @@ class Session:
         return await self.store.answer(tenants.standing(self.tenant.slug, question, self.tenant))
 
 
-Opened: TypeAlias = Annotated[Session, Dependency(skip_validation=True)]
+Opened: TypeAlias = SkipValidation[Session]
 
 
 async def open_session(request: Request[Any, Any, Any]) -> Session:

@@ -64,10 +64,14 @@ def parse_document(raw: object) -> Document:
     _check_levels("rev.levels_bp", document.rev.levels_bp, MAX_BP)
     for i, group in enumerate(document.cpa.criteria):
         if not group:
-            raise UsageError(f"configuration: cpa.criteria[{i}] names no minimum; expected some of {', '.join(MINIMUMS)}")
+            raise UsageError(
+                f"configuration: cpa.criteria[{i}] names no minimum; expected some of {', '.join(MINIMUMS)}"
+            )
         for name, minimum in group.items():
             if name not in MINIMUMS:
-                raise UsageError(f"configuration: cpa.criteria[{i}].{name} is no minimum; expected {', '.join(MINIMUMS)}")
+                raise UsageError(
+                    f"configuration: cpa.criteria[{i}].{name} is no minimum; expected {', '.join(MINIMUMS)}"
+                )
             if not 0 <= minimum <= cells_limit():
                 raise UsageError(f"configuration: cpa.criteria[{i}].{name} must be a whole number from 0 to 2^53-1")
     return document
@@ -75,7 +79,7 @@ def parse_document(raw: object) -> Document:
 
 def cells_limit() -> int:
     """The largest number a figure can hold."""
-    return int(2**53 - 1)
+    return 2**53 - 1
 
 
 def _check_levels(where: str, amounts: list[int], most: int) -> None:
@@ -99,7 +103,9 @@ class Configuration:
     def __init__(self, versions: Sequence[Version] = ()) -> None:
         base = [Version(0, BEGINNING, DEFAULT), *(v for v in versions if v.effective_from == BEGINNING)]
         first = max(base, key=lambda v: v.revision)
-        later = sorted((v for v in versions if v.effective_from != BEGINNING), key=lambda v: (v.effective_from, v.revision))
+        later = sorted(
+            (v for v in versions if v.effective_from != BEGINNING), key=lambda v: (v.effective_from, v.revision)
+        )
         self.versions: Final = (first, *later)
         self.revision: Final = max((v.revision for v in versions), default=0)
         self._groups = [g for v in self.versions for g in v.document.cpa.criteria]

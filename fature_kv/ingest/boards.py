@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fature_kv.domain import calendar, cells, streaks
-from fature_kv.domain.commission import Configuration, half_even
+from fature_kv.domain.commission import level_rev, month_rev
 from fature_kv.errors import Fenced
 from fature_kv.ingest.chunks import Column, Marks, unpack_marks
 from fature_kv.ingest.fold import Fold, stop_point
@@ -54,10 +54,9 @@ def follow(fold: Fold) -> None:
     """Returns when every mark there was at the call is on the boards, by this flusher or another."""
     token = secrets.token_hex(8)
     target = None
+    fold.flushed_at = time.monotonic()
     while True:
-        waiting, flushed = fold.store.pipeline(
-            [("LLEN", fold.keys.dirty), ("HGET", fold.keys.state, "flushed")]
-        )
+        waiting, flushed = fold.store.pipeline([("LLEN", fold.keys.dirty), ("HGET", fold.keys.state, "flushed")])
         flushed = int(flushed or 0)
         target = flushed + waiting if target is None else target
         if not waiting or flushed >= target:
@@ -71,6 +70,12 @@ def follow(fold: Fold) -> None:
                 fold.store.run(script("release"), [fold.keys.flush], [token])
         else:
             time.sleep(_POLL_S)
+
+
+def keep_up(fold: Fold) -> None:
+    """A flush in the middle of a run, when the last is longer ago than boards may lag."""
+    if time.monotonic() - fold.flushed_at > fold.settings.flush_interval_ms / 1000:
+        follow(fold)
 
 
 def _flush(fold: Fold, token: str) -> None:
@@ -107,8 +112,7 @@ def _write(fold: Fold, token: str, scores: Sequence[Score]) -> None:
     fixed = [fold.keys.flush, fold.keys.dirty, fold.keys.state]
     for boards, plan in calls:
         if plan:
-            words = [token, _LIFETIME_MS, 0, pack_plan(plan)]
-            fold.store.run(script("boards"), [*fixed, *boards], words)
+            fold.store.run(script("boards"), [*fixed, *boards], [token, _LIFETIME_MS, 0, pack_plan(plan)])
 
 
 # -- what the scores are --------------------------------------------------------------------------------------------
@@ -185,7 +189,11 @@ def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]
 
     month_of = _numbered(calendar.month_key, days)
     place(days, day_cells, calendar.day_text)
-    place(days - (days + 3) % 7, day_cells._replace(period=day_cells.period - (day_cells.period + 3) % 7), calendar.week_key)
+    place(
+        days - (days + 3) % 7,
+        day_cells._replace(period=day_cells.period - (day_cells.period + 3) % 7),
+        calendar.week_key,
+    )
     place(month_of, months, _month_text)
     place(np.zeros_like(days), months._replace(period=np.zeros_like(months.period)), lambda _: "all")
     ggr_moved = (metrics & _GGR_BITS) > 0
@@ -194,9 +202,7 @@ def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]
     return scores
 
 
-def _read(
-    fold: Fold, affiliates: Sequence[int], owner: Column, days: Column
-) -> tuple[Any, _Cells, _Cells]:
+def _read(fold: Fold, affiliates: Sequence[int], owner: Column, days: Column) -> tuple[Any, _Cells, _Cells]:
     """Who is active, all months, and the days of all weeks that were touched."""
     weeks = np.unique(np.stack((owner, days - (days + 3) % 7)), axis=1)  # a week's first day, Monday
     wanted: dict[tuple[int, str], list[int]] = defaultdict(list)
@@ -241,9 +247,7 @@ def _with_ggr(found: _Cells) -> _Cells:
     rows = [found._replace(slot=level * 16 + metric)]
     rows[0] = _Cells(*(column[counted] for column in rows[0]))
     for some, sign in ((bets, 1), (wins, -1)):
-        rows.append(
-            _Cells(found.owner[some], found.period[some], level[some] * 16 + GGR, sign * found.value[some])
-        )
+        rows.append(_Cells(found.owner[some], found.period[some], level[some] * 16 + GGR, sign * found.value[some]))
     return _Cells(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
 
 
@@ -271,14 +275,11 @@ def _rev_scores(fold: Fold, affiliates: Column, active: Any, months: _Cells, tou
     )
     sums = np.zeros(len(keys), np.int64)
     np.add.at(sums, inverse, months.value[ggr])
-    configuration = fold.configuration
+    in_force = {month: fold.configuration.in_force(_first_day(month)) for month in set(months.period.tolist())}
     for key, total in zip(keys.tolist(), sums.tolist(), strict=True):
         owner, month = divmod(key // 16, base)
-        by_month[owner, month] += _level_rev(configuration, month, key % 16, total)
-    carried = {
-        place: value if value > 0 or configuration.in_force(_first_day(place[1])).rev.negative_carryover else 0
-        for place, value in by_month.items()
-    }
+        by_month[owner, month] += level_rev(total, in_force[month], key % 16 + 1)
+    carried = {place: month_rev([value], in_force[place[1]]) for place, value in by_month.items()}
     totals: dict[int, int] = defaultdict(int)
     for (owner, _), value in carried.items():
         totals[owner] += value
@@ -290,10 +291,6 @@ def _rev_scores(fold: Fold, affiliates: Column, active: Any, months: _Cells, tou
         value = totals[owner] if active[owner] else 0
         scores.append(Score(fold.keys.board("rev", "all"), int(affiliates[owner]), value))
     return scores
-
-
-def _level_rev(configuration: Configuration, month: int, level: int, ggr: int) -> int:
-    return int(half_even(ggr * configuration.in_force(_first_day(month)).rev.levels_bp[level], 10_000))
 
 
 def _streak_scores(fold: Fold, marks: Marks, people: Column) -> list[Score]:

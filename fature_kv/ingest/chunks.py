@@ -20,6 +20,7 @@ from fature_kv.domain.commission import Configuration
 from fature_kv.domain.player import Effect
 from fature_kv.errors import FigureOverflow
 from fature_kv.ingest.fold import Fold, KeyList
+from fature_kv.keyspace import GenerationKeys
 
 Column: TypeAlias = npt.NDArray[np.int64]
 _NO_ROWS: Column = np.empty(0, np.int64)
@@ -306,13 +307,14 @@ def sections(fold: Fold, chunk: Chunk, keys: KeyList) -> dict[str, Any]:
             *([keys(own.months(affiliate)), periods, deltas] for affiliate, periods, deltas in chunk.months),
             *([keys(own.days(affiliate, month)), periods, deltas] for affiliate, month, periods, deltas in chunk.days),
         ],
-        "members": [
-            [m.command, keys(own.members(m.affiliate, m.level, m.status)), [p.person, p.person] if m.command == "ZADD" else [p.person]]
-            for p in chunk.parts
-            for m in p.members
-        ],
+        "members": [_member(own, p.person, m, keys) for p in chunk.parts for m in p.members],
         "dirty": marks_of(chunk),
     }  # fmt: skip
+
+
+def _member(own: GenerationKeys, person: int, move: MemberMove, keys: KeyList) -> list[Any]:
+    words = [person, person] if move.command == "ZADD" else [person]
+    return [move.command, keys(own.members(move.affiliate, move.level, move.status)), words]
 
 
 def marks_of(chunk: Chunk) -> bytes | bool:

@@ -6,17 +6,19 @@ and what was refused is forgotten and read again.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
-
 
 from fature_kv import journal
 from fature_kv.domain import calendar
 from fature_kv.domain.cells import unpack_own
 from fature_kv.domain.commission import Configuration
 from fature_kv.domain.player import Player
+from fature_kv.domain.rows import Row
+from fature_kv.domain.versions import latest_time
 from fature_kv.ingest.forest import Forest
 from fature_kv.keyspace import GenerationKeys, TenantKeys
 from fature_kv.scripts import common_keys, pack_plan, script
@@ -99,10 +101,17 @@ class Fold:
         self.forest = Forest()
         self.players = Players(settings.player_cache)
         self.common = common_keys(tenant, self.keys)
+        self.flushed_at = time.monotonic()
+        self.quarantined: frozenset[str] = frozenset()
+        """What was in quarantine when the window began, to be cleared by good rows of the same identity."""
 
     def day_of(self, instant: int) -> int:
         """The tenant's day of an instant."""
         return calendar.day_of(instant, self.zone)
+
+    def is_early(self, row: Row) -> bool:
+        """Whether a row has to wait for its day."""
+        return latest_time(row) > self.clock() + calendar.DAY
 
     def key_list(self, *more: str) -> KeyList:
         return KeyList([*self.common, *more])
@@ -168,7 +177,13 @@ class Fold:
         return players
 
     def _player(
-        self, person: int, rev: bytes, path: bytes | None, tracked_at: bytes | None, moving: bytes | None, own: list[bytes]
+        self,
+        person: int,
+        rev: bytes,
+        path: bytes | None,
+        tracked_at: bytes | None,
+        moving: bytes | None,
+        own: list[bytes],
     ) -> Player:
         return Player(
             person,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fature_kv.domain import calendar
 from fature_kv.domain.rows import Link
 from fature_kv.errors import Refused, TreeMoved
 from fature_kv.ingest import parking
@@ -16,46 +15,42 @@ from fature_kv.ingest.window import Item, Window
 _AT_ONCE = 200
 
 
-def apply(fold: Fold, window: Window, quarantined: frozenset[str]) -> None:
+def apply(fold: Fold, window: Window) -> None:
     """Applies the window's links in order of (tracked_em, user_id, referrer_id)."""
-    limit = fold.clock() + calendar.DAY
-    items = window.pending(window.links)
-    early = [item for item in items if item.row.tracked_at > limit]
-    if early:
-        parking.park_until_due(fold, window, early)
-    items = sorted((i for i in items if i.row.tracked_at <= limit), key=lambda i: _order(i.row))
+    items = sorted(window.pending(window.links), key=lambda item: _order(item.row))
     for _ in range(fold.settings.retry_attempts):
         if not items:
             break
-        items = _attempt(fold, window, items, quarantined)
+        items = _attempt(fold, window, items)
         if items:
             parking.back_off()
     if items:
         raise Refused("others keep changing the forest: run the same again (FATURE_RETRY_ATTEMPTS)")
-    parking.settle_duplicates(fold, window, window.links, quarantined)
+    parking.settle_duplicates(fold, window, window.links)
 
 
 def _order(link: Link) -> tuple[int, int, int]:
     return link.tracked_at, link.user_id, link.referrer_id
 
 
-def _attempt(fold: Fold, window: Window, items: Sequence[Item], quarantined: frozenset[str]) -> list[Item]:
+def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     """One try; returns the items that were refused, or whose person came meanwhile."""
     forest = fold.sync_forest().copy()
     held = _read(fold, items)
     accepted: list[Item] = []
     waiting: list[tuple[Item, str, int]] = []
     bad: list[Item] = []
+    early: list[Item] = []
     for item in items:
         link: Link = item.row
         first = held[link.user_id]
         if first == link.referrer_id:
             window.settle([item], "duplicate")
+        elif fold.is_early(link):
+            early.append(item)
         elif first is None or held[link.referrer_id] is None:
             reason, person = (
-                (parking.MISSING_USER, link.user_id)
-                if first is None
-                else (parking.MISSING_REFERRER, link.referrer_id)
+                (parking.MISSING_USER, link.user_id) if first is None else (parking.MISSING_REFERRER, link.referrer_id)
             )
             waiting.append((item, reason, person))
         elif first or forest.is_above(link.user_id, link.referrer_id):
@@ -65,10 +60,11 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item], quarantined: fro
             held[link.user_id] = link.referrer_id
             forest.hang(link.user_id, link.referrer_id)
             accepted.append(item)
-    refused = _hang(fold, window, accepted, forest, quarantined)
+    refused = _hang(fold, window, accepted, forest)
     if refused:
         # What was found bad was found so beside links that did not come to be: decide it anew with them.
         return [item for item in items if window.results[item.place] is None]
+    parking.park_until_due(fold, window, early)
     parking.quarantine(fold, window, bad)
     return parking.park_links(fold, window, waiting)
 
@@ -81,15 +77,13 @@ def _read(fold: Fold, items: Sequence[Item]) -> dict[int, int | None]:
     return {p: None if rev is None else int(first or 0) for p, (rev, first) in zip(people, replies, strict=True)}
 
 
-def _hang(
-    fold: Fold, window: Window, items: Sequence[Item], forest: Forest, quarantined: frozenset[str]
-) -> list[Item]:
+def _hang(fold: Fold, window: Window, items: Sequence[Item], forest: Forest) -> list[Item]:
     """Hangs the accepted links; returns those that were refused because the forest moved."""
     for start in range(0, len(items), _AT_ONCE):
         batch = items[start : start + _AT_ONCE]
         keys = fold.key_list(fold.keys.moves, fold.keys.pending_sizes)
         links = [_section(fold, item.row, keys) for item in batch]
-        unpark, unquarantine = parking.release(fold, batch, quarantined, keys)
+        unpark, unquarantine = parking.release(fold, batch, keys)
         body = {
             "links": [[r.user_id, r.referrer_id, r.tracked_at] for r in (item.row for item in batch)],
             "released": [item.parked.field for item in batch if item.parked],

@@ -17,12 +17,13 @@ from fature_kv.domain.rows import Money, MoneySource
 from fature_kv.domain.status import counts
 from fature_kv.domain.versions import money_key
 from fature_kv.errors import Refused, SeenAlready, Stale
-from fature_kv.ingest import moves, parking
+from fature_kv.ingest import boards, moves, parking
 from fature_kv.ingest.chunks import Batch, Chunk, Column, Part, VersionChange, sections
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.seen import SeenPages
 from fature_kv.ingest.window import Item, Window
 from fature_kv.keyspace import VERSION_PAGE
+from fature_kv.scripts import Command
 
 _POSITIONS: Mapping[str, tuple[int, int | None]] = {
     "depositos": (cells.OWN_DEPOSITS, cells.OWN_DEPOSITS_COUNT),
@@ -66,13 +67,13 @@ class Share:
         return self.deltas.setdefault(day, [0] * len(cells.OWN_FIELDS))
 
 
-def apply(fold: Fold, window: Window, quarantined: frozenset[str]) -> None:
+def apply(fold: Fold, window: Window) -> None:
     """Applies the window's money rows; rows that came too early are parked."""
     money, bets = window.pending(window.money), window.pending(window.bets)
     for _ in range(fold.settings.retry_attempts):
         if not money and not bets:
             return
-        refused = _attempt(fold, window, money, bets, quarantined)
+        refused = _attempt(fold, window, money, bets)
         money = [item for item in refused if type(item.row) is Money]
         bets = [item for item in refused if type(item.row) is not Money]
         if refused:
@@ -88,39 +89,37 @@ def _last_refusal(fold: Fold, rows: int) -> Refused:
     )
 
 
-def _attempt(
-    fold: Fold, window: Window, money: list[Item], bets: list[Item], quarantined: frozenset[str]
-) -> list[Item]:
+def _attempt(fold: Fold, window: Window, money: list[Item], bets: list[Item]) -> list[Item]:
     """One try; returns the items of chunks that were refused."""
-    money, bets = _park_future(fold, window, money), _park_future(fold, window, bets)
     players = fold.load_players({item.row.user_id for item in (*money, *bets)})
     unfinished = [player for player in players.values() if player.moving]
     if unfinished:
         moves.finish(fold, unfinished)
         players = fold.load_players(players)
     held = _held_versions(fold, money)
-    changes, absent = _newest_versions(window, money, held, players)
+    changes, waiting = _newest_versions(fold, window, money, held, players)
     pages = SeenPages(fold, np.array(sorted({item.row.id for item in bets}), np.int64))
-    new, missing = _new_bets(fold, window, bets, pages, players)
-    refused = parking.park_waiting(fold, window, [*absent, *missing])
-    parking.settle_duplicates(fold, window, [*money, *bets], quarantined)
+    new, more = _new_bets(fold, window, bets, pages, players)
+    refused = _park(fold, window, [*waiting, *more])
+    parking.settle_duplicates(fold, window, [*money, *bets])
     pages.make_room(new.id)
 
     tied = [change for change in changes if change.before and change.before.user_id != change.item.row.user_id]
     if tied:
-        refused += _run(fold, window, _tied_batch(fold, tied, players), None, pages, quarantined)
+        refused += _run(fold, window, _tied_batch(fold, tied, players), None, pages)
         players = fold.load_players(players)
-    straight = [change for change in changes if not (change.before and change.before.user_id != change.item.row.user_id)]
+    straight = [
+        change for change in changes if not (change.before and change.before.user_id != change.item.row.user_id)
+    ]
     batch, ordered = _batch(fold, straight, new, players)
-    return refused + _run(fold, window, batch, ordered, pages, quarantined)
+    return refused + _run(fold, window, batch, ordered, pages)
 
 
-def _park_future(fold: Fold, window: Window, items: list[Item]) -> list[Item]:
-    limit = fold.clock() + calendar.DAY
-    early = [item for item in items if item.row.created_at > limit]
-    if early:
-        parking.park_until_due(fold, window, early)
-    return [item for item in items if item.row.created_at <= limit] if early else items
+def _park(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
+    """Parks rows that came too early; returns those whose user came meanwhile."""
+    early = [item for item in items if fold.is_early(item.row)]
+    parking.park_until_due(fold, window, early)
+    return parking.park_waiting(fold, window, [item for item in items if not fold.is_early(item.row)])
 
 
 # -- which rows are new ---------------------------------------------------------------------------------------------
@@ -139,7 +138,9 @@ def _held_versions(fold: Fold, items: Sequence[Item]) -> dict[tuple[str, int], b
     pages: dict[tuple[str, int], set[int]] = defaultdict(set)
     for item in items:
         pages[item.row.source, item.row.id // VERSION_PAGE].add(item.row.id)
-    commands = [("HMGET", fold.keys.versions(source, page), *ids) for (source, page), ids in pages.items()]
+    commands: list[Command] = [
+        ("HMGET", fold.keys.versions(source, page), *ids) for (source, page), ids in pages.items()
+    ]
     held = {}
     for (source, _), ids, reply in zip(pages, pages.values(), fold.store.pipeline(commands), strict=True):
         held.update({(source, row): packed for row, packed in zip(ids, reply, strict=True) if packed is not None})
@@ -147,52 +148,54 @@ def _held_versions(fold: Fold, items: Sequence[Item]) -> dict[tuple[str, int], b
 
 
 def _newest_versions(
-    window: Window, items: Sequence[Item], held: Mapping[tuple[str, int], bytes], players: Mapping[int, Player]
+    fold: Fold,
+    window: Window,
+    items: Sequence[Item],
+    held: Mapping[tuple[str, int], bytes],
+    players: Mapping[int, Player],
 ) -> tuple[list[Change], list[Item]]:
-    """The newest applicable version of each row that is newer than the one held; and rows of people not there."""
-    newest: dict[tuple[str, int], Item] = {}
-    absent, older = [], []
+    """The newest applicable version of each row, where it is newer than the one held; and newer ones that wait."""
+    by_identity: dict[tuple[MoneySource, int], list[Item]] = defaultdict(list)
     for item in items:
-        if item.row.user_id not in players:
-            absent.append(item)
-            continue
-        identity = item.row.source, item.row.id
-        best = newest.get(identity)
-        if best is None or money_key(item.row) > money_key(best.row):
-            newest[identity] = item
-            if best is not None:
-                older.append(best)
-        else:
-            older.append(item)
-    changes = []
-    for (source, row), item in newest.items():
+        by_identity[item.row.source, item.row.id].append(item)
+    changes: list[Change] = []
+    waiting: list[Item] = []
+    for (source, row), versions in by_identity.items():
         packed = held.get((source, row))
-        before = None if packed is None else unpack_version(item.row.source, row, packed)
-        if before is None or money_key(item.row) > money_key(before):
-            changes.append(Change(item, packed, before))
-        else:
-            older.append(item)
-    window.settle(older, "duplicate")
-    return changes, absent
+        before = None if packed is None else unpack_version(source, row, packed)
+        ready = [i for i in versions if i.row.user_id in players and not fold.is_early(i.row)]
+        best = max(ready, key=lambda item: money_key(item.row), default=None)
+        if best is not None and before is not None and money_key(best.row) <= money_key(before):
+            best = None
+        newest = best.row if best is not None else before
+        if best is not None:
+            changes.append(Change(best, packed, before))
+        for item in versions:
+            if item is not best and (newest is None or money_key(item.row) > money_key(newest)):
+                waiting.append(item)
+            elif item is not best:
+                window.settle([item], "duplicate")
+    return changes, waiting
 
 
 def _new_bets(
     fold: Fold, window: Window, items: Sequence[Item], pages: SeenPages, players: Mapping[int, Player]
 ) -> tuple[Bets, list[Item]]:
-    """Bets that are not in, the first of each id; and bets of people not there."""
+    """Bets that are not in, the first applicable of each id; and bets that wait."""
     rows = [(item.place, r.id, r.user_id, r.stake, r.win, r.created_at) for item in items for r in (item.row,)]
-    columns = np.array(rows, np.int64).reshape(-1, 6).T
-    bets = Bets(*columns, columns[5])
-    known = pages.known(bets.id)
-    window.settle([items[i] for i in np.flatnonzero(known)], "duplicate")
-    there = np.isin(bets.user, np.fromiter(players, np.int64, len(players)))
-    missing = [items[i] for i in np.flatnonzero(~known & ~there)]
-    candidates = np.flatnonzero(~known & there)
-    _, first = np.unique(bets.id[candidates], return_index=True)
-    again = np.delete(candidates, first)
-    window.settle([items[i] for i in again], "duplicate")
-    new = bets.take(candidates[np.sort(first)])
-    return new._replace(day=calendar.days_of(new.at, fold.zone)), missing
+    place, ids, user, stake, win, at = np.array(rows, np.int64).reshape(-1, 6).T
+    known = pages.known(ids)
+    there = np.isin(user, np.fromiter(players, np.int64, len(players)))
+    ready = ~known & there & (at <= fold.clock() + calendar.DAY)
+    candidates = np.flatnonzero(ready)
+    _, first = np.unique(ids[candidates], return_index=True)
+    chosen = candidates[np.sort(first)]
+    waits = ~known & ~ready & ~np.isin(ids, ids[chosen])
+    again = ~waits
+    again[chosen] = False
+    window.settle([items[i] for i in np.flatnonzero(again).tolist()], "duplicate")
+    new = Bets(place, ids, user, stake, win, at, calendar.days_of(at, fold.zone)).take(chosen)
+    return new, [items[i] for i in np.flatnonzero(waits).tolist()]
 
 
 # -- what they do to players ----------------------------------------------------------------------------------------
@@ -245,9 +248,7 @@ def _tied_groups(changes: Sequence[Change]) -> list[list[Change]]:
     return list(groups.values())
 
 
-def _batch(
-    fold: Fold, changes: Sequence[Change], new: Bets, players: Mapping[int, Player]
-) -> tuple[Batch, Bets]:
+def _batch(fold: Fold, changes: Sequence[Change], new: Bets, players: Mapping[int, Player]) -> tuple[Batch, Bets]:
     """Parts of everybody whom the window touches, in depth-first order; and the bets in the order of the parts."""
     shares: dict[int, Share] = defaultdict(Share)
     for change in changes:
@@ -418,9 +419,7 @@ def _day_value(part: Part, name: str, day: int | None) -> None:
 # -- chunks ---------------------------------------------------------------------------------------------------------
 
 
-def _run(
-    fold: Fold, window: Window, batch: Batch, bets: Bets | None, pages: SeenPages, quarantined: frozenset[str]
-) -> list[Item]:
+def _run(fold: Fold, window: Window, batch: Batch, bets: Bets | None, pages: SeenPages) -> list[Item]:
     """Applies the batch chunk by chunk; returns the items of those that were refused."""
     if not batch.parts:
         return []
@@ -433,7 +432,7 @@ def _run(
         places += [] if mine is None else mine.place.tolist()
         held = [items[place] for place in places]
         try:
-            _apply(fold, chunk, held, mine, pages, quarantined)
+            _apply(fold, chunk, held, mine, pages)
         except (Stale, SeenAlready):
             fold.players.forget(chunk.people)
             refused += held
@@ -442,22 +441,19 @@ def _run(
             raise
         else:
             window.settle(held, "applied")
+        boards.keep_up(fold)
     return refused
 
 
-def _apply(
-    fold: Fold, chunk: Chunk, held: Sequence[Item], bets: Bets | None, pages: SeenPages, quarantined: frozenset[str]
-) -> None:
+def _apply(fold: Fold, chunk: Chunk, held: Sequence[Item], bets: Bets | None, pages: SeenPages) -> None:
     keys = fold.key_list()
     plan = sections(fold, chunk, keys)
     plan["config"] = str(fold.configuration.revision)
     plan["money"] = True
     plan["seen"] = [] if bets is None else pages.section(bets.id, keys)
     plan["versions"] = _versions_section(fold, chunk, keys)
-    unpark, unquarantine = parking.release(fold, held, quarantined, keys)
-    fold.apply(
-        "chunk", keys, [_journal(fold, chunk, held, bets)], unpark=unpark, unquarantine=unquarantine, **plan
-    )
+    unpark, unquarantine = parking.release(fold, held, keys)
+    fold.apply("chunk", keys, [_journal(fold, chunk, held, bets)], unpark=unpark, unquarantine=unquarantine, **plan)
 
 
 def _versions_section(fold: Fold, chunk: Chunk, keys: Any) -> list[list[Any]]:

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from fature_kv.domain import calendar
-from fature_kv.domain.rows import BadRow, Link, Person, Row
+from fature_kv.domain.rows import BadRow, Link, Row
+from fature_kv.domain.versions import latest_time
 from fature_kv.ingest.fold import Fold, KeyList
 from fature_kv.ingest.window import Item, Parked, RowResult, Window, pack_row, row_id, source_of, unpack_row
 
@@ -25,7 +26,7 @@ _AT_ONCE = 200
 
 def back_off() -> None:
     """Lets the others who write the same people come to an end."""
-    time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 -- spreads writers, hides nothing
+    time.sleep(random.uniform(0.0005, 0.005))
 
 
 def digest(packed: bytes) -> str:
@@ -64,13 +65,6 @@ def park_links(fold: Fold, window: Window, waiting: Sequence[tuple[Item, str, in
     return _park(fold, window, waiting)
 
 
-def event_time(row: Row) -> int:
-    """The time of a row that decides its day."""
-    if isinstance(row, Person):
-        return row.registered_at
-    return row.tracked_at if isinstance(row, Link) else row.created_at
-
-
 def _park(fold: Fold, window: Window, waiting: Sequence[tuple[Item, str, int | None]]) -> list[Item]:
     present: list[Item] = []
     for start in range(0, len(waiting), _AT_ONCE):
@@ -94,7 +88,7 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
             {"row": pack_row(item.row), "reason": reason, "person": person, "at": fold.clock(), "run": fold.run}
         )
         field = parked_field(item.row)
-        due = None if person is not None else (event_time(item.row) - calendar.DAY) // 1000
+        due = None if person is not None else -((calendar.DAY - latest_time(item.row)) // 1000)  # rounded up
         rows.append(
             [
                 field,
@@ -107,8 +101,11 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
         entries.append([field, packed])
         if item.parked:
             unpark.append(_unpark(fold, item.parked, keys))
-    journal = [fold.entry("parked", {"rows": entries})]
-    return list(fold.apply("park", keys, journal, parked=rows, quarantined=[], limits=_limits(fold), unpark=unpark))
+    new = [item for item, _, _ in batch if not item.parked]  # one that still waits clears nothing
+    _, clear = release(fold, new, keys)
+    journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
+    plan = {"parked": rows, "quarantined": [], "limits": _limits(fold), "unpark": unpark, "unquarantine": clear}
+    return list(fold.apply("park", keys, journal, **plan))
 
 
 def _limits(fold: Fold) -> list[int]:
@@ -174,36 +171,34 @@ def bad_link(row: Link, reason: str) -> BadRow:
     return BadRow("tracked", row_id(row), reason, raw)
 
 
-def quarantined_fields(fold: Fold) -> frozenset[str]:
-    """What is in quarantine now, to be cleared by good rows of the same identity."""
-    return frozenset(field.decode() for field in fold.store.call("HKEYS", fold.keys.quarantine))
+def look_up_quarantine(fold: Fold) -> None:
+    """Remembers what is in quarantine now."""
+    fold.quarantined = frozenset(field.decode() for field in fold.store.call("HKEYS", fold.keys.quarantine))
 
 
 # -- letting go -----------------------------------------------------------------------------------------------------
 
 
-def release(
-    fold: Fold, items: Iterable[Item], quarantined: frozenset[str], keys: KeyList
-) -> tuple[list[list[Any]], list[str]]:
+def release(fold: Fold, items: Sequence[Item], keys: KeyList) -> tuple[list[list[Any]], list[str]]:
     """What a plan carries for good rows: parked places they leave, quarantine they clear."""
     unpark = [_unpark(fold, item.parked, keys) for item in items if item.parked]
-    clear = sorted({quarantine_field(item.row) for item in items} & quarantined) if quarantined else []
-    return unpark, clear
+    clear = {quarantine_field(item.row) for item in items} & fold.quarantined if fold.quarantined else set()
+    return unpark, sorted(clear)
 
 
-def settle_duplicates(fold: Fold, window: Window, items: Iterable[Item], quarantined: frozenset[str]) -> None:
+def settle_duplicates(fold: Fold, window: Window, items: Iterable[Item]) -> None:
     """Released rows that turned out to need nothing leave their place; good rows clear quarantine all the same."""
     settled = [
         item
         for item in items
         if (outcome := window.results[item.place]) is not None
         and outcome.result == "duplicate"
-        and (item.parked or (quarantined and quarantine_field(item.row) in quarantined))
+        and (item.parked or (fold.quarantined and quarantine_field(item.row) in fold.quarantined))
     ]
     for start in range(0, len(settled), _AT_ONCE):
         keys = fold.key_list()
         batch = settled[start : start + _AT_ONCE]
-        unpark, clear = release(fold, batch, quarantined, keys)
+        unpark, clear = release(fold, batch, keys)
         journal = []
         if unpark:
             journal.append(fold.entry("released", {"fields": [place[0] for place in unpark]}))

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fature_kv import journal
-from fature_kv.domain import calendar
 from fature_kv.domain.rows import Person
 from fature_kv.domain.versions import supersedes
 from fature_kv.errors import Refused, Stale
@@ -27,26 +26,21 @@ class Held(NamedTuple):
     person: Person | None
 
 
-def apply(fold: Fold, window: Window, quarantined: frozenset[str]) -> None:
+def apply(fold: Fold, window: Window) -> None:
     """Applies the window's rows of `cadastro`, in the order they came in."""
-    limit = fold.clock() + calendar.DAY
     items = window.pending(window.people)
-    early = [item for item in items if item.row.registered_at > limit]
-    if early:
-        parking.park_until_due(fold, window, early)
-    items = [item for item in items if item.row.registered_at <= limit]
     for _ in range(fold.settings.retry_attempts):
         if not items:
             break
-        items = _attempt(fold, window, items, quarantined)
+        items = _attempt(fold, window, items)
         if items:
             parking.back_off()
     if items:
         raise Refused("others keep writing the same people: run the same again (FATURE_RETRY_ATTEMPTS)")
-    parking.settle_duplicates(fold, window, window.people, quarantined)
+    parking.settle_duplicates(fold, window, window.people)
 
 
-def _attempt(fold: Fold, window: Window, items: Sequence[Item], quarantined: frozenset[str]) -> list[Item]:
+def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     """One try; returns the items that were refused."""
     by_person: dict[int, list[Item]] = defaultdict(list)
     for item in items:
@@ -55,7 +49,7 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item], quarantined: fro
     people = list(by_person)
     for start in range(0, len(people), _AT_ONCE):
         batch = {person: by_person[person] for person in people[start : start + _AT_ONCE]}
-        refused += _apply(fold, window, batch, _read(fold, list(batch)), quarantined)
+        refused += _apply(fold, window, batch, _read(fold, list(batch)))
     return refused
 
 
@@ -80,29 +74,30 @@ def _held(person: int, figures: Sequence[bytes | None], personal: Sequence[bytes
     return Held(rev, Person(person, name, email, phone, status.decode(), int(registered_at), updated))
 
 
-def _apply(
-    fold: Fold, window: Window, batch: dict[int, list[Item]], held: dict[int, Held], quarantined: frozenset[str]
-) -> list[Item]:
+def _apply(fold: Fold, window: Window, batch: dict[int, list[Item]], held: dict[int, Held]) -> list[Item]:
     keys = fold.key_list()
-    people, winners, whole, applied = [], [], [], []
+    people, winners, whole, applied, early = [], [], [], [], []
     for person, items in batch.items():
         rev, before = held[person]
         newest = before
         for item in items:
-            if newest is None or supersedes(item.row, newest):
+            if newest is not None and not supersedes(item.row, newest):
+                window.settle([item], "duplicate")
+            elif fold.is_early(item.row):
+                early.append(item)
+            else:
                 newest = item.row
                 applied.append(item)
-            else:
-                window.settle([item], "duplicate")
         if newest is None or newest is before:
             continue
         winners.append(newest)
         people.append(_section(fold, newest, rev, keys))
         if before is not None and before.status != newest.status:
             whole.append(person)
+    parking.park_until_due(fold, window, early)
     if not people:
         return []
-    unpark, unquarantine = parking.release(fold, applied, quarantined, keys)
+    unpark, unquarantine = parking.release(fold, applied, keys)
     marks = whole_marks(whole) if whole else False
     try:
         fold.apply(

@@ -123,9 +123,7 @@ class Session:
         body = {**about, "finished_at": self.clock(), **msgspec.to_builtins(counts)}
 
         def record(fold: Fold) -> None:
-            fold.apply(
-                "settle", fold.key_list(), [fold.entry("run", body)], state=["synced_at", self.clock()]
-            )
+            fold.apply("settle", fold.key_list(), [fold.entry("run", body)], state=["synced_at", self.clock()])
 
         self._in_live(record)
         self.store.call("HSET", self.keys.runs, self.run, msgspec.json.encode({"run": self.run, **body}))
@@ -134,9 +132,7 @@ class Session:
 
     def counts(self) -> RunCounts:
         """What became of all rows so far."""
-        return RunCounts(
-            dict(self._applied), self._others["duplicate"], self._others["parked"], dict(self._reasons)
-        )
+        return RunCounts(dict(self._applied), self._others["duplicate"], self._others["parked"], dict(self._reasons))
 
     def _apply(self, window: Window) -> None:
         self._in_live(lambda fold: _apply_to(fold, window))
@@ -158,10 +154,10 @@ class Session:
 
 def _apply_to(fold: Fold, window: Window) -> None:
     """One window, in the order of DOMAIN.md, "Links": people, links (with the histories they move), money."""
-    quarantined = parking.quarantined_fields(fold)
     parking.quarantine(fold, window, window.pending(window.bad))
-    people.apply(fold, window, quarantined)
-    links.apply(fold, window, quarantined)
+    parking.look_up_quarantine(fold)
+    people.apply(fold, window)
+    links.apply(fold, window)
     if window.links:
         moves.drain(fold)
-    money.apply(fold, window, quarantined)
+    money.apply(fold, window)

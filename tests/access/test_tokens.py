@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fature_kv import journal
-from fature_kv import tenants
+from fature_kv import journal, tenants
 from fature_kv.access import tokens
 from fature_kv.access.tokens import Caller, Permission, Role
 from fature_kv.errors import NotFound, UsageError

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fature_kv import journal
-from fature_kv import tenants
+from fature_kv import journal, tenants
 from fature_kv.commission import configuration
 from fature_kv.domain import calendar
 from fature_kv.domain.commission import BEGINNING, DEFAULT, Version, parse_document

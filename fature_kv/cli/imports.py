@@ -1,0 +1,112 @@
+"""`import`: source files into a tenant, or with `--dry-run` what they hold."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fature_kv import tenants
+from fature_kv.cli import loading
+from fature_kv.cli.command import Command, Subcommands, add_tenant
+from fature_kv.cli.output import Column, Output
+from fature_kv.domain.mapping import Mapping
+from fature_kv.domain.rows import REASONS
+from fature_kv.errors import EmbeddedError, NotFound, ServerUnavailable
+from fature_kv.keyspace import check_slug
+from fature_kv.sources.files import Preview, find_files, preview
+
+_DESCRIPTION = """Files are CSV (.csv, .csv.gz), comma or semicolon, UTF-8 or Latin-1, with a header in Portuguese or
+English. Which source a file is of is told by its name (cadastro, users, tracked, depositos, deposits, casino_bets,
+saque, bonus; a prefix may stand before) or else by its header. Every file is checked as a whole before a row is
+applied. Rows that can't be applied go to quarantine; rows that came too early wait. Running it again is harmless."""
+
+
+def add(commands: Subcommands, everywhere: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "import", parents=[everywhere], help="source files into a tenant", description=_DESCRIPTION, allow_abbrev=False
+    )
+    add_tenant(parser)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder of files")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be read, and apply nothing")
+    parser.set_defaults(handler=_import)
+
+
+def _import(command: Command) -> int:
+    asked = command.arguments
+    check_slug(asked.tenant)
+    if asked.dry_run:
+        return _dry_run(command)
+    with command.store() as store:
+        tenant = tenants.get(store, asked.tenant)
+        files = loading.open_files(command, asked.paths, tenant.zone)
+        loaded = loading.load(command, store, tenant.slug, files, "import")
+    document = loaded.document(loaded.session.counts())
+    if command.output.json:
+        command.output.document(document)
+    else:
+        print_result(command.output, document, loaded.rows)
+    return 0
+
+
+def print_result(output: Output, document: dict[str, Any], rows: int) -> None:
+    """What became of a run's rows."""
+    output.say(
+        "done_import",
+        rows=output.number(rows),
+        seconds=f"{document['seconds']:.1f}",
+        rate=output.number(document["rows_per_second"]),
+        run=document["run"],
+    )
+    lines = [[f"{output.text('applied')}: {source}", output.number(n)] for source, n in document["applied"].items()]
+    lines += [[output.text(name), output.number(document[name])] for name in ("duplicates", "parked") if document[name]]
+    lines += [
+        [f"{output.text('quarantined')}: {reason} ({REASONS.get(reason, '')})", output.number(n)]
+        for reason, n in document["quarantined"].items()
+    ]
+    output.table([Column("result"), Column("rows", True)], lines)
+
+
+# -- dry run --------------------------------------------------------------------------------------------------------
+
+
+def _dry_run(command: Command) -> int:
+    zone, told = _zone(command)
+    if told:
+        command.output.note(told)
+    found = [preview(path, zone, Mapping()) for path in find_files(command.arguments.paths)]
+    if command.output.json:
+        command.output.document({"dry_run": True, "timezone": zone.key, "files": found})
+    else:
+        for one in found:
+            _print_preview(command.output, one)
+    return 0
+
+
+def _zone(command: Command) -> tuple[ZoneInfo, str]:
+    """The tenant's zone; where there is no such tenant (yet) that of new tenants, and why."""
+    settings, slug = command.settings, command.arguments.tenant
+    default = ZoneInfo(settings.tenant_time_zone)
+    if settings.redis_url is None and not (Path(settings.data_dir) / "redis").is_dir():
+        return default, f"there is no data in {settings.data_dir} yet: times are read in {default.key}"
+    try:
+        with command.store() as store:
+            return tenants.get(store, slug).zone, ""
+    except NotFound:
+        return default, f"there is no tenant '{slug}' yet: times are read in {default.key}"
+    except (EmbeddedError, ServerUnavailable) as error:
+        return default, f"{error}: times are read in {default.key}"
+
+
+def _print_preview(output: Output, one: Preview) -> None:
+    kind = f"{one.source}, {one.encoding}, '{one.delimiter}'"
+    output.line(f"{one.path}: {kind}, {output.number(one.rows)} {output.text('rows')}, {output.number(one.good)} ok")
+    output.table([Column("column"), Column("header")], [[name, header] for name, header in one.columns.items()])
+    if one.ignored:
+        output.line(f"  {output.text('ignored')}: {', '.join(one.ignored)}")
+    for reason, count in one.reasons.items():
+        output.line(f"  {output.number(count)} x {reason}: {REASONS[reason]}")
+    if one.bad:
+        rows = [[str(bad.line), bad.reason, ", ".join(f"{k}={v}" for k, v in bad.raw.items())] for bad in one.bad]
+        output.table([Column("line", True), Column("reason"), Column("row")], rows)

@@ -1,0 +1,132 @@
+"""Rows of files into a tenant: window by window, with progress, and stopped between two windows on Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fature_kv import wiring
+from fature_kv.cli.command import Command, now_us
+from fature_kv.domain.mapping import Mapping
+from fature_kv.errors import FatureError
+from fature_kv.ingest.session import RunCounts, Session
+from fature_kv.sources.files import SourceFile, find_files, open_source
+from fature_kv.store import Store
+
+
+class Loaded:
+    """What a run has done so far."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.began = time.monotonic()
+        self.rows = 0
+        self.seconds = 0.0
+        self.finished = False
+
+    def document(self, counts: RunCounts) -> dict[str, Any]:
+        """As CONTRACT.md has it."""
+        return {
+            "run": self.session.run,
+            "applied": counts.applied,
+            "duplicates": counts.duplicates,
+            "parked": counts.parked,
+            "quarantined": counts.quarantined,
+            "seconds": round(self.seconds, 3),
+            "rows_per_second": round(self.rows / self.seconds) if self.seconds else 0,
+        }
+
+
+def open_files(command: Command, paths: Sequence[str | Path], zone: ZoneInfo) -> list[SourceFile]:
+    """Every file, checked from end to end before a row of any is taken."""
+    mapping = Mapping()
+    found = find_files(paths, mapping)
+    opened = []
+    with command.output.bar(len(found), command.output.text("reading")) as bar:
+        for number, path in enumerate(found, start=1):
+            opened.append(open_source(path, zone, mapping))
+            bar(number)
+    return opened
+
+
+def load(command: Command, store: Store, slug: str, files: Sequence[SourceFile], kind: str) -> Loaded:
+    """Applies all rows of the files as one run; what is applied when it ends early is told and stays."""
+    session = wiring.session(store, slug, command.settings, kind)
+    about = {"kind": kind, "files": [str(file.path) for file in files], "started_at": now_us()}
+    loaded = Loaded(session)
+    try:
+        with _stoppable(command) as stopped:
+            if _apply_all(command, loaded, files, stopped):
+                session.finish(about)
+                loaded.finished = True
+    except BaseException:
+        _tell(command, loaded, exact=False)
+        raise
+    finally:
+        loaded.seconds = time.monotonic() - loaded.began
+    if not loaded.finished:
+        with suppress(FatureError):  # what is left undone is done by the next run
+            session.settle()
+        _tell(command, loaded, exact=True)
+        raise KeyboardInterrupt
+    return loaded
+
+
+def _apply_all(command: Command, loaded: Loaded, files: Sequence[SourceFile], stopped: Callable[[], bool]) -> bool:
+    """Whether all rows were applied."""
+    total, before = sum(file.size_bytes for file in files), 0
+    with command.output.bar(total, loaded.session.keys.tenant) as bar:
+        for file in files:
+            done = before
+
+            def tell(position: int, start: int = before) -> None:
+                nonlocal done
+                done = start + position
+
+            for rows in file.lists(command.settings.window_rows, tell):
+                if stopped():
+                    return False
+                loaded.session.apply(rows)
+                loaded.rows += len(rows)
+                bar(done, loaded.rows)
+            before += file.size_bytes
+    return True
+
+
+def _tell(command: Command, loaded: Loaded, *, exact: bool) -> None:
+    """What an import that ends early has applied."""
+    counts = loaded.session.counts()
+    parts = [f"{source} {command.output.number(n)}" for source, n in counts.applied.items()]
+    parts += [f"duplicates {command.output.number(counts.duplicates)}"] if counts.duplicates else []
+    parts += [f"parked {command.output.number(counts.parked)}"] if counts.parked else []
+    parts += [f"quarantined {command.output.number(sum(counts.quarantined.values()))}"] if counts.quarantined else []
+    so_far = ", ".join(parts) or "nothing"
+    more = "" if exact else f", and perhaps some rows of the window after that (up to {command.settings.window_rows})"
+    command.output.note(f"applied so far: {so_far}{more}; run {loaded.session.run}")
+    command.output.note("what is applied is whole and stays; running the same again completes it")
+
+
+@contextmanager
+def _stoppable(command: Command) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C asks to stop between two windows, the second stops at once."""
+    asked = False
+    kept = signal.getsignal(signal.SIGINT)
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        command.output.note("stopping after these rows; Ctrl-C again stops at once")
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, kept)
