@@ -118,16 +118,33 @@ def _unpark(fold: Fold, parked: Parked, keys: KeyList) -> list[Any]:
 
 def released(fold: Fold) -> list[tuple[Row, Parked]]:
     """Parked rows that can be tried again: their person is there, or their day has come."""
+    now = fold.clock() // 1000
+    due = fold.store.call("ZRANGEBYSCORE", fold.keys.due, "-inf", now, "LIMIT", 0, fold.settings.window_rows)
+    fields = dict.fromkeys([*due, *_ripe_fields(fold)])
+    return list(_parked_rows(fold, list(fields)[: fold.settings.window_rows]))
+
+
+def _ripe_fields(fold: Fold) -> list[bytes]:
+    """Rows that wait on somebody who is there by now."""
     ripe = sorted(map(int, fold.store.call("SMEMBERS", fold.keys.ripe)))
-    due = fold.store.call(
-        "ZRANGEBYSCORE", fold.keys.due, "-inf", fold.clock() // 1000, "LIMIT", 0, fold.settings.window_rows
-    )
     waits = fold.store.pipeline([("SMEMBERS", fold.keys.waits(person)) for person in ripe])
-    empty = [person for person, fields in zip(ripe, waits, strict=True) if not fields]
-    if empty:
-        fold.store.call("SREM", fold.keys.ripe, *empty)
-    fields = list(dict.fromkeys([*due, *(field for some in waits for field in some)]))
-    return list(_parked_rows(fold, fields[: fold.settings.window_rows]))
+    found: list[bytes] = []
+    for person, fields in zip(ripe, waits, strict=True):
+        entries = fold.store.call("HMGET", fold.keys.parked, *fields) if fields else []
+        here = [f for f, packed in zip(fields, entries, strict=True) if packed and _waits_on(packed) == person]
+        # Read again meanwhile, a row may be gone or wait on somebody else; nobody parks here any more.
+        gone = [field for field in fields if field not in here]
+        if gone:
+            fold.store.call("SREM", fold.keys.waits(person), *gone)
+        if not here:
+            fold.store.call("SREM", fold.keys.ripe, person)
+        found += here
+    return found
+
+
+def _waits_on(packed: bytes) -> int | None:
+    person: int | None = msgspec.msgpack.decode(packed)["person"]
+    return person
 
 
 def _parked_rows(fold: Fold, fields: Sequence[bytes]) -> Iterable[tuple[Row, Parked]]:

@@ -79,20 +79,20 @@ def _apply(fold: Fold, window: Window, batch: dict[int, list[Item]], held: dict[
     people, winners, whole, applied, early = [], [], [], [], []
     for person, items in batch.items():
         rev, before = held[person]
-        newest = before
+        newest = _newest(fold, [item.row for item in items], before)
+        winner = None if newest == before else next(item for item in items if item.row == newest)
         for item in items:
-            if newest is not None and not supersedes(item.row, newest):
-                window.settle([item], "duplicate")
-            elif fold.is_early(item.row):
+            if item is winner:
+                applied.append(item)
+            elif fold.is_early(item.row) and (newest is None or supersedes(item.row, newest)):
                 early.append(item)
             else:
-                newest = item.row
-                applied.append(item)
-        if newest is None or newest is before:
+                window.settle([item], "duplicate")
+        if winner is None:
             continue
-        winners.append(newest)
-        people.append(_section(fold, newest, rev, keys))
-        if before is not None and before.status != newest.status:
+        winners.append(winner.row)
+        people.append(_section(fold, winner.row, rev, keys))
+        if before is not None and before.status != winner.row.status:
             whole.append(person)
     parking.park_until_due(fold, window, early)
     if not people:
@@ -110,6 +110,15 @@ def _apply(fold: Fold, window: Window, batch: dict[int, list[Item]], held: dict[
         fold.players.forget(batch)
     window.settle(applied, "applied")
     return []
+
+
+def _newest(fold: Fold, rows: Iterable[Person], held: Person | None) -> Person | None:
+    """The row that counts after these, in the order they were read; those that wait for their day aside."""
+    newest = held
+    for row in rows:
+        if not fold.is_early(row) and (newest is None or supersedes(row, newest)):
+            newest = row
+    return newest
 
 
 def _section(fold: Fold, person: Person, rev: bytes | None, keys: Any) -> list[Any]:

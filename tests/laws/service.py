@@ -11,7 +11,7 @@ import msgspec
 from fature_kv import tenants
 from fature_kv.commission import configuration
 from fature_kv.domain import calendar
-from fature_kv.domain.rows import BadRow, Money, Row
+from fature_kv.domain.rows import BadRow, Link, Money, Row
 from fature_kv.errors import NotFound
 from fature_kv.figures import affiliates, boards, dashboard, explanation, levels, referrals, streaks, summaries
 from fature_kv.figures import tenant as standing
@@ -91,7 +91,9 @@ class Service:
 
 
 def as_parsed(row: Row | BadRow) -> Row | BadRow:
-    """A row as the parsers give it: no word is `approved` (tests/domain/test_parse.py)."""
+    """A row as the parsers give it: no word is `approved`, nobody refers themselves (tests/domain/test_parse.py)."""
     if isinstance(row, Money) and not row.status:
         return msgspec.structs.replace(row, status="approved")
+    if isinstance(row, Link) and row.user_id == row.referrer_id:
+        return BadRow("tracked", f"{row.user_id}:{row.referrer_id}", "self_referral", {})
     return row
