@@ -4,7 +4,8 @@
 --
 -- KEYS  1 control, 2 state of the live generation, 3 config, 4 journal
 -- ARGV  1 live generation, 2 revision expected, 3 '1' when the tenant was seen to have money rows else '0',
---       4 the new revision, 5 the version (JSON), 6 kind and 7 data of the journal entry
+--       4 the new revision, 5 the version (JSON), 6 kind and 7 data of the journal entry,
+--       8 now (microseconds)
 -- Returns OK
 -- Errors  FATURE_GENERATION, FATURE_CONFIG when the revision moved or the first money row came; nothing was done
 
@@ -13,7 +14,7 @@ local generation, expected, money_rows = ARGV[1], ARGV[2], ARGV[3]
 local revision, version, kind, data = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
 local now = redis.call('HMGET', control, 'live', 'hold', 'config')
-if now[1] ~= generation or now[2] then return redis.error_reply('FATURE_GENERATION') end
+if now[1] ~= generation or tonumber(now[2] or 0) > tonumber(ARGV[8]) then return redis.error_reply('FATURE_GENERATION') end
 if (now[3] or '0') ~= expected then return redis.error_reply('FATURE_CONFIG revision') end
 local has_money = redis.call('HGET', state, 'money_rows') == '1' and '1' or '0'
 if has_money ~= money_rows then return redis.error_reply('FATURE_CONFIG money_rows') end

@@ -152,7 +152,7 @@ def _add(store: Store, keys: TenantKeys, seen: _Seen, version: Version, now_us: 
         [keys.control, keys.generation(seen.generation).state, keys.config, keys.journal],
         [
             *(seen.generation, seen.revision, int(seen.money_rows)),
-            *(version.revision, msgspec.json.encode(stored), kind, data),
+            *(version.revision, msgspec.json.encode(stored), kind, data, now_us),
         ],
     )
     return version

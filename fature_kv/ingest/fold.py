@@ -109,9 +109,14 @@ class Fold:
         """The tenant's day of an instant."""
         return calendar.day_of(instant, self.zone)
 
+    @property
+    def horizon(self) -> int:
+        """The instant up to which rows are applied; a rebuild folds what was applied already."""
+        return MAX_INSTANT if self.building else self.clock() + calendar.DAY
+
     def is_early(self, row: Row) -> bool:
         """Whether a row has to wait for its day."""
-        return latest_time(row) > self.clock() + calendar.DAY
+        return latest_time(row) > self.horizon
 
     def key_list(self, *more: str) -> KeyList:
         return KeyList([*self.common, *more])
@@ -197,6 +202,7 @@ class Fold:
 
 
 _READ_BATCH = 1000
+MAX_INSTANT = 2**62
 
 
 def parse_path(text: bytes | None) -> tuple[int, ...]:

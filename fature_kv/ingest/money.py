@@ -186,7 +186,7 @@ def _new_bets(
     place, ids, user, stake, win, at = np.array(rows, np.int64).reshape(-1, 6).T
     known = pages.known(ids)
     there = np.isin(user, np.fromiter(players, np.int64, len(players)))
-    ready = ~known & there & (at <= fold.clock() + calendar.DAY)
+    ready = ~known & there & (at <= fold.horizon)
     candidates = np.flatnonzero(ready)
     _, first = np.unique(ids[candidates], return_index=True)
     chosen = candidates[np.sort(first)]

@@ -88,7 +88,7 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
             {"row": pack_row(item.row), "reason": reason, "person": person, "at": fold.clock(), "run": fold.run}
         )
         field = parked_field(item.row)
-        due = None if person is not None else -((calendar.DAY - latest_time(item.row)) // 1000)  # rounded up
+        due = due_ms(item.row) if person is None else None
         rows.append(
             [
                 field,
@@ -104,16 +104,29 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
     new = [item for item, _, _ in batch if not item.parked]  # one that still waits clears nothing
     _, clear = release(fold, new, keys)
     journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
-    plan = {"parked": rows, "quarantined": [], "limits": _limits(fold), "unpark": unpark, "unquarantine": clear}
+    plan = {"parked": rows, "quarantined": [], "limits": limits(fold), "unpark": unpark, "unquarantine": clear}
     return list(fold.apply("park", keys, journal, **plan))
 
 
-def _limits(fold: Fold) -> list[int]:
+def due_ms(row: Row) -> int:
+    """The millisecond from which a row that is early can be applied, rounded up."""
+    return -((calendar.DAY - latest_time(row)) // 1000)
+
+
+def limits(fold: Fold) -> list[int]:
+    """How many rows the tenant may have parked and in quarantine."""
     return [fold.settings.parked_limit, fold.settings.quarantine_limit]
 
 
 def _unpark(fold: Fold, parked: Parked, keys: KeyList) -> list[Any]:
     return [parked.field, keys(fold.keys.waits(parked.person)) if parked.person is not None else False]
+
+
+def places(fold: Fold, fields: Sequence[str], keys: KeyList) -> list[list[Any]]:
+    """What a plan carries to take parked rows off, wherever they wait."""
+    held = fold.store.call("HMGET", fold.keys.parked, *fields) if fields else []
+    parked = [Parked(field, _waits_on(packed)) for field, packed in zip(fields, held, strict=True) if packed]
+    return [_unpark(fold, place, keys) for place in parked]
 
 
 def released(fold: Fold) -> list[tuple[Row, Parked]]:
@@ -169,8 +182,8 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
             rows.append([quarantine_field(bad), _quarantine_entry(fold, bad)])
             if item.parked:
                 unpark.append(_unpark(fold, item.parked, keys))
-        journal = [fold.entry("quarantined", {"rows": rows})]
-        fold.apply("park", keys, journal, parked=[], quarantined=rows, limits=_limits(fold), unpark=unpark)
+        journal = [fold.entry("quarantined", {"rows": rows, "released": [place[0] for place in unpark]})]
+        fold.apply("park", keys, journal, parked=[], quarantined=rows, limits=limits(fold), unpark=unpark)
     for item in items:
         window.results[item.place] = RowResult("quarantined", item.row.reason)
 

@@ -19,7 +19,7 @@ local function moved(keys, plan)
   local control = redis.call('HMGET', keys.control, 'live', 'building', 'hold', 'config')
   if plan.building then
     if control[2] ~= plan.generation then return redis.error_reply('FATURE_GENERATION') end
-  elseif control[1] ~= plan.generation or control[3] then
+  elseif control[1] ~= plan.generation or tonumber(control[3] or 0) > plan.now then
     return redis.error_reply('FATURE_GENERATION')
   end
   if plan.config and (control[4] or '0') ~= plan.config then return redis.error_reply('FATURE_CONFIG') end

@@ -1,0 +1,117 @@
+"""`rebuild`: a tenant's figures folded anew into a generation beside the live one, and swapped in at the end.
+
+Readers go on from the live generation. Writers wait only while the last entries of the journal are folded; the swap
+itself checks that these were the last. A rebuild that is killed leaves a generation nobody reads, which the next one
+deletes, and a hold on writers that ends by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fature_kv import tenants
+from fature_kv.archive.replay import Progress, Replay
+from fature_kv.commission import configuration
+from fature_kv.errors import FatureError
+from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.ingest.session import new_run, system_clock
+from fature_kv.keyspace import TenantKeys, tenant_keys
+from fature_kv.scripts import script
+from fature_kv.settings import Settings
+from fature_kv.store import Store
+
+_HOLD_US = 10_000_000
+_SWAPS = 20
+_DELETE_AT_ONCE = 1000
+
+
+def rebuild_from_journal(
+    store: Store, slug: str, settings: Settings, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Restores a tenant's figures from its journal; returns what was done."""
+    keys = tenant_keys(slug)
+    started = time.monotonic()
+    live = tenants.get(store, slug).live
+    with building(store, slug, settings) as replay:
+        replay.catch_up(progress)
+        _swap(store, keys, live, replay)
+    delete_generations(store, keys)
+    return {
+        "tenant": slug,
+        "from": "journal",
+        "generation": replay.fold.generation,
+        "entries": replay.folded,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+@contextmanager
+def building(store: Store, slug: str, settings: Settings) -> Iterator[Replay]:
+    """A new generation to fold the journal into; given up when the block fails or does not swap it in."""
+    keys = tenant_keys(slug)
+    check_whole(store, keys)
+    tenant = tenants.get(store, slug)
+    delete_generations(store, keys)
+    number = max(tenant.live, int(store.call("HGET", keys.control, "building") or 0)) + 1
+    step(store, keys, tenant.live, number, "open")
+    fold = Fold(
+        store,
+        keys,
+        number,
+        zone=tenant.zone,
+        configuration=configuration.read(store, slug),
+        settings=settings,
+        clock=system_clock,
+        run=new_run("rebuild", system_clock()),
+        building=True,
+    )
+    try:
+        yield Replay(fold)
+    finally:
+        if store.call("HGET", keys.control, "building") == str(number).encode():
+            step(store, keys, tenant.live, number, "abandon")
+            delete_generations(store, keys)
+
+
+def check_whole(store: Store, keys: TenantKeys) -> None:
+    """The journal tells everything only while nothing was trimmed from it."""
+    about = store.call("XINFO", "STREAM", keys.journal)
+    fields = dict(zip(about[::2], about[1::2], strict=True))
+    if int(fields[b"entries-added"]) != int(fields[b"length"]):
+        raise FatureError("the journal was trimmed into the archive: use `--from archive`")
+
+
+def step(store: Store, keys: TenantKeys, live: int, number: int, name: str, *words: int | str) -> str:
+    """One step of lua/generation.lua."""
+    states = [keys.generation(live).state, keys.generation(number).state]
+    reply: bytes = store.run(script("generation"), [keys.control, keys.journal, *states], [name, number, *words])
+    return reply.decode()
+
+
+def _swap(store: Store, keys: TenantKeys, live: int, replay: Replay) -> None:
+    number = replay.fold.generation
+    for _ in range(_SWAPS):
+        step(store, keys, live, number, "hold", system_clock() + _HOLD_US)
+        replay.catch_up()
+        stop_point("before swap")
+        if step(store, keys, live, number, "swap", replay.last) == "OK":
+            stop_point("after swap")
+            return
+    raise FatureError("the journal grew while writers were held: is another clock ahead of ours? Run it again")
+
+
+def delete_generations(store: Store, keys: TenantKeys) -> None:
+    """Deletes the keys of generations that are neither live nor being built."""
+    live, being_built = store.call("HMGET", keys.control, "live", "building")
+    kept = {live, being_built}
+    cursor = b"0"
+    while True:
+        cursor, found = store.call("SCAN", cursor, "MATCH", f"{keys.prefix}[0-9]*", "COUNT", _DELETE_AT_ONCE)
+        stale = [key for key in found if key[len(keys.prefix) :].split(b":", 1)[0] not in kept]
+        if stale:
+            store.call("UNLINK", *stale)
+        if cursor == b"0":
+            return

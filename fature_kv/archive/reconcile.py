@@ -1,0 +1,127 @@
+"""`reconcile`: the figures folded anew beside the live ones, and every difference named.
+
+Writers and readers go on meanwhile. What differs is looked at again after the journal's newest entries were folded,
+so that only differences that stay are told. Compared is everything a reader can see and everything the fold decides
+from; counters that tell how often something was written (`rev`) and queues are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fature_kv import tenants
+from fature_kv.archive.rebuild import building
+from fature_kv.archive.replay import Progress
+from fature_kv.ingest.session import Session, new_run, system_clock
+from fature_kv.keyspace import GenerationKeys
+from fature_kv.settings import Settings
+from fature_kv.store import Store
+
+_AT_ONCE = 1000
+_ROUNDS = 5
+_QUEUES = frozenset({"state", "forest", "moves", "pending-sizes", "dirty", "flush", "mask", "ripe"})
+_UNCOMPARED = frozenset({b"rev"})
+_SEEN = frozenset({"seen", "seen-few"})
+
+
+class Difference(NamedTuple):
+    """A place where the live figures are not what the rows make; None for what is not there."""
+
+    key: str
+    field: str
+    live: Any
+    rebuilt: Any
+
+
+def reconcile_with_journal(
+    store: Store, slug: str, settings: Settings, progress: Progress | None = None
+) -> list[Difference]:
+    """Every difference between the live figures and those that the journal makes, by key."""
+    session = Session(store, slug, settings, run=new_run("reconcile", system_clock()))
+    with building(store, slug, settings) as replay:
+        replay.catch_up(progress)
+        session.release()
+        session.settle()
+        replay.catch_up()
+        live = tenants.get(store, slug).keys.generation(session.tenant.live)
+        names = _names(store, live) | _names(store, replay.fold.keys)
+        differences = list(_compare(store, live, replay.fold.keys, sorted(names)))
+        for _ in range(_ROUNDS):
+            if not differences:
+                break
+            again = sorted({difference.key for difference in differences})
+            session.settle()
+            replay.catch_up()
+            differences = list(_compare(store, live, replay.fold.keys, again))
+    return differences
+
+
+def _names(store: Store, keys: GenerationKeys) -> set[str]:
+    """Keys of a generation without its prefix; queues left out, pages of seen bets once."""
+    names: set[str] = set()
+    cursor = b"0"
+    while True:
+        cursor, found = store.call("SCAN", cursor, "MATCH", f"{keys.prefix}*", "COUNT", _AT_ONCE)
+        for key in found:
+            name = key.decode()[len(keys.prefix) :]
+            family = name.split(":", 1)[0]
+            if family in _SEEN:
+                names.add("seen:" + name.split(":", 1)[1])
+            elif family not in _QUEUES:
+                names.add(name)
+        if cursor == b"0":
+            return names
+
+
+def _compare(store: Store, live: GenerationKeys, rebuilt: GenerationKeys, names: list[str]) -> Iterator[Difference]:
+    for start in range(0, len(names), _AT_ONCE):
+        batch = names[start : start + _AT_ONCE]
+        for name, one, other in zip(batch, _read(store, live, batch), _read(store, rebuilt, batch), strict=True):
+            for field in sorted(one.keys() | other.keys()):
+                if one.get(field) != other.get(field):
+                    yield Difference(name, field.decode(), one.get(field), other.get(field))
+
+
+def _read(store: Store, keys: GenerationKeys, names: list[str]) -> Iterable[dict[bytes, Any]]:
+    """Each key's content as fields, whatever its type."""
+    full = [keys.prefix + name for name in names]
+    types = store.pipeline([("TYPE", key) for key in full])
+    commands: list[tuple[str, ...]] = []
+    for name, key, kind in zip(names, full, types, strict=True):
+        if name.startswith("seen:"):
+            page = int(name.split(":")[1])
+            commands += [("GET", keys.seen(page)), ("SMEMBERS", keys.seen_few(page))]
+        else:
+            commands.append(_COMMANDS[kind](key))
+    replies = iter(store.pipeline(commands))
+    for name, kind in zip(names, types, strict=True):
+        if name.startswith("seen:"):
+            yield _seen(next(replies), next(replies))
+        else:
+            yield _fields(kind, next(replies))
+
+
+_COMMANDS: dict[bytes, Any] = {
+    b"hash": lambda key: ("HGETALL", key),
+    b"zset": lambda key: ("ZRANGE", key, "0", "-1", "WITHSCORES"),
+    b"set": lambda key: ("SMEMBERS", key),
+    b"string": lambda key: ("GET", key),
+    b"none": lambda key: ("GET", key),
+}
+
+
+def _fields(kind: bytes, reply: Any) -> dict[bytes, Any]:
+    if kind in (b"hash", b"zset"):
+        pairs = zip(reply[::2], reply[1::2], strict=True)
+        return {field: value for field, value in pairs if field not in _UNCOMPARED}
+    if kind == b"set":
+        return dict.fromkeys(reply, True)
+    return {} if reply is None else {b"": reply}
+
+
+def _seen(bits: bytes | None, few: list[bytes]) -> dict[bytes, Any]:
+    offsets = np.flatnonzero(np.unpackbits(np.frombuffer(bits or b"", np.uint8))).tolist()
+    return {str(offset).encode(): True for offset in (*offsets, *map(int, few))}

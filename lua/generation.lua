@@ -1,0 +1,40 @@
+-- Moves a tenant between generations: opens one to build, holds writers for a moment, swaps, or gives up.
+--
+-- A hold ends by itself, so that a rebuild killed in the middle stops nobody for long.
+--
+-- KEYS  1 control, 2 journal, 3 state of the live generation, 4 state of the building one
+-- ARGV  1 step:
+--         open     2 number of the generation to build; whoever built before finds itself refused
+--         hold     2 number, 3 instant (microseconds) until which writers wait
+--         release  2 number; writers go on
+--         swap     2 number, 3 id of the last journal entry that was folded; puts it in the place of the live one
+--         abandon  2 number
+-- Returns OK; for swap also MOVED, when the journal has grown since: fold the rest first
+-- Errors  FATURE_GENERATION when another rebuild took over
+
+local control, journal, live_state, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local step, number = ARGV[1], ARGV[2]
+
+if step == 'open' then
+  redis.call('HSET', control, 'building', number)
+  return 'OK'
+end
+if redis.call('HGET', control, 'building') ~= number then return redis.error_reply('FATURE_GENERATION') end
+
+if step == 'hold' then
+  redis.call('HSET', control, 'hold', ARGV[3])
+elseif step == 'release' then
+  redis.call('HDEL', control, 'hold')
+elseif step == 'abandon' then
+  redis.call('HDEL', control, 'hold', 'building')
+elseif step == 'swap' then
+  local last = redis.call('XREVRANGE', journal, '+', '-', 'COUNT', 1)
+  if #last > 0 and last[1][1] ~= ARGV[3] then return 'MOVED' end
+  local fresh = redis.call('HMGET', live_state, 'applied_at', 'synced_at')
+  for i, field in ipairs({'applied_at', 'synced_at'}) do
+    if fresh[i] then redis.call('HSET', state, field, fresh[i]) end
+  end
+  redis.call('HSET', control, 'live', number)
+  redis.call('HDEL', control, 'hold', 'building')
+end
+return 'OK'
