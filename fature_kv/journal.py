@@ -7,6 +7,7 @@ microsecond cost what they need and no more. Kinds and their fields are told in 
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -30,8 +31,15 @@ Kind: TypeAlias = Literal[
 ]
 _LEVEL: Final = 1
 _WIDTHS: Final = (("<u1", 8), ("<u2", 16), ("<u4", 32), ("<u8", 64))
-_compress = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True).compress
-_decompress = zstandard.ZstdDecompressor().decompress
+class _PerThread(threading.local):
+    """zstd's objects are not for several threads at once: shared ones garble what they write."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd: Final = _PerThread()
 
 
 class Entry(NamedTuple):
@@ -43,12 +51,12 @@ class Entry(NamedTuple):
 
 def entry(kind: Kind, body: dict[str, Any]) -> Entry:
     """An entry of `body`, ready for XADD."""
-    return Entry(kind, _compress(msgspec.msgpack.encode(body)))
+    return Entry(kind, _zstd.compress(msgspec.msgpack.encode(body)))
 
 
 def body(data: bytes) -> dict[str, Any]:
     """What was put into an entry."""
-    return dict(msgspec.msgpack.decode(_decompress(data)))
+    return dict(msgspec.msgpack.decode(_zstd.decompress(data)))
 
 
 def column(values: npt.NDArray[np.int64]) -> list[Any]:

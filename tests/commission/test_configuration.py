@@ -188,13 +188,13 @@ def test_a_swap_is_waited_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
         store.call("HSET", KEYS.control, "live", "2")
         store.call("HDEL", KEYS.control, "hold")
 
-    store.call("HSET", KEYS.control, "hold", "rebuild")
+    store.call("HSET", KEYS.control, "hold", 2**60)
     monkeypatch.setattr("fature_kv.commission.configuration.time.sleep", swap)
     assert put(store, 100).effective_from == calendar.parse_day(FIRST_ALLOWED)
 
 
 def test_a_hold_that_does_not_end_is_an_error_for_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.call("HSET", KEYS.control, "hold", "rebuild")
+    store.call("HSET", KEYS.control, "hold", 2**60)
     monkeypatch.setattr("fature_kv.commission.configuration.time.sleep", lambda _: None)
     before = everything(store)
     with pytest.raises(ServerUnavailable, match="try again"):
