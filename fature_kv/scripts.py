@@ -36,6 +36,19 @@ REFUSALS: Final[dict[str, type[errors.FatureError]]] = {
 }
 """What each error code of a script becomes, in one place."""
 
+WORDS: Final[dict[str, str]] = {
+    "FATURE_FULL quarantine": (
+        "the tenant's quarantine is full (FATURE_QUARANTINE_LIMIT): mend the source of its rows "
+        "(`fature-kv quarantine list`), or raise the limit; what was applied stays"
+    ),
+    "FATURE_FULL parked": (
+        "too many rows of the tenant wait (FATURE_PARKED_LIMIT): import the people they wait for "
+        "(`fature-kv quarantine list --parked`), or raise the limit; what was applied stays"
+    ),
+    "FATURE_OVERFLOW": "a sum would be beyond 2^53-1: look for a wrong amount; nothing of that part was applied",
+}
+"""What those say that reach a person; the others are handled by whoever called the script."""
+
 
 class Script(NamedTuple):
     """A script as the server takes it; `read_only` ones run by EVALSHA_RO and may go to a replica."""

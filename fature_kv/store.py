@@ -15,35 +15,41 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fature_kv.errors import FatureError, ServerUnavailable
-from fature_kv.scripts import REFUSALS, Command, Script, Word
+from fature_kv.scripts import REFUSALS, WORDS, Command, Script, Word
 
 _PASSING = ("OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+"""Replies that the same call may not get later."""
+_CODES = {
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+    "BusyLoadingError": "LOADING",
+    "MasterDownError": "MASTERDOWN",
+    "ClusterDownError": "CLUSTERDOWN",
+    "TryAgainError": "TRYAGAIN",
+}
+"""Classes of redis-py that take the code off a reply's text."""
 _REMEDY = {
     "OOM": "Redis is full (maxmemory reached): give it more memory, then run the same again",
     "READONLY": "Redis is read-only (a replica): point FATURE_REDIS_URL at the primary",
     "LOADING": "Redis is loading its data: try again in a moment",
     "MISCONF": "Redis can't persist its data (disk full?): free the disk, then run the same again",
+    "NOREPLICAS": "Redis takes no writes without its replicas: start them, then run the same again",
 }
 
 
 def translate(error: RedisError) -> FatureError:
     """The error of ours that a Redis error stands for."""
     text = str(error)
-    code = text.split(" ", 1)[0].rstrip(":")
+    code, _, rest = text.partition(" ")
     if code in REFUSALS:
-        return REFUSALS[code](text[len(code) :].strip() or code)
+        return REFUSALS[code](WORDS.get(text.strip(), rest.strip() or code))
+    passing = _CODES.get(type(error).__name__) or next(
+        (word for word in _PASSING if code.rstrip(":") == word or f"-{word} " in text), None
+    )
+    if passing:
+        return ServerUnavailable(_REMEDY.get(passing, f"Redis can't take the command now: {text}"))
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        passing = next((word for word in _PASSING if word in type(error).__name__.upper() or code == word), None)
-        return ServerUnavailable(_REMEDY.get(passing or "", f"Redis can't be reached: {text}"))
-    for word in _PASSING:
-        if code == word or f"-{word} " in text or text.startswith(word):
-            return ServerUnavailable(_REMEDY.get(word, f"Redis can't take the command now: {text}"))
-    if "OutOfMemory" in type(error).__name__ or "command not allowed when used memory" in text:
-        return ServerUnavailable(_REMEDY["OOM"])
-    if "ReadOnly" in type(error).__name__:
-        return ServerUnavailable(_REMEDY["READONLY"])
-    if "BusyLoading" in type(error).__name__:
-        return ServerUnavailable(_REMEDY["LOADING"])
+        return ServerUnavailable(f"Redis can't be reached: {text}")
     return FatureError(f"Redis refused: {text}")
 
 

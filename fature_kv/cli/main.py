@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import fature_kv
 from fature_kv import settings as settings_of
@@ -21,15 +21,10 @@ from fature_kv.cli import configs, demo, doctor, imports, inspect, repair, runs,
 from fature_kv.cli.command import Command, Handler
 from fature_kv.cli.output import Output
 from fature_kv.cli.texts import LANGUAGES, language_of
-from fature_kv.errors import FatureError, FigureOverflow, LimitReached, SourceFileError, UsageError
+from fature_kv.errors import FatureError, SourceFileError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED, TERMINATED, BROKEN_PIPE = 1, 2, 130, 143, 141
 _GROUPS = (servers, demo, tenants, imports, shows, configs, runs, repair, inspect, doctor)
-
-_STORES: Final = {
-    "parked": ("parked rows", "FATURE_PARKED_LIMIT", " --parked"),
-    "quarantine": ("quarantined rows", "FATURE_QUARANTINE_LIMIT", ""),
-}
 
 
 class Terminated(BaseException):
@@ -63,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
     except UsageError as error:
         return _fail(str(error), WRONG_USE)
     except FatureError as error:
-        return _fail(_told(error), FAILED)
+        return _fail(str(error) or type(error).__name__, FAILED)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except Terminated:
@@ -117,18 +112,6 @@ def _log_to_stderr(level: settings_of.LogLevel, command: str) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-
-
-def _told(error: FatureError) -> str:
-    """The error's words; what a script says in one word, in a sentence."""
-    words = str(error) or type(error).__name__
-    if isinstance(error, LimitReached):
-        store, variable, flag = _STORES.get(words, (words, "the setting", ""))
-        remedy = f"mend the source (see `fature-kv quarantine list{flag}`), or raise {variable}"
-        return f"the tenant holds as many {store} as it may: {remedy}; what was applied stays"
-    if isinstance(error, FigureOverflow) and words.startswith("FATURE_"):
-        return "a sum would be beyond 2^53-1 centavos: look for a wrong amount; nothing of that part was applied"
-    return words
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -100,7 +100,7 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
         )
         entries.append([field, packed])
         if item.parked:
-            unpark.append(_unpark(fold, item.parked, keys))
+            unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
     new = [item for item, _, _ in batch if not item.parked]  # one that still waits clears nothing
     _, clear = release(fold, new, keys)
     journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
@@ -118,15 +118,14 @@ def limits(fold: Fold) -> list[int]:
     return [fold.settings.parked_limit, fold.settings.quarantine_limit]
 
 
-def _unpark(fold: Fold, parked: Parked, keys: KeyList) -> list[Any]:
-    return [parked.field, keys(fold.keys.waits(parked.person)) if parked.person is not None else False]
+def _unpark(fold: Fold, field: str, person: int | None, keys: KeyList) -> list[Any]:
+    return [field, keys(fold.keys.waits(person)) if person is not None else False]
 
 
 def places(fold: Fold, fields: Sequence[str], keys: KeyList) -> list[list[Any]]:
     """What a plan carries to take parked rows off, wherever they wait."""
     held = fold.store.call("HMGET", fold.keys.parked, *fields) if fields else []
-    parked = [Parked(field, _waits_on(packed)) for field, packed in zip(fields, held, strict=True) if packed]
-    return [_unpark(fold, place, keys) for place in parked]
+    return [_unpark(fold, field, _waits_on(packed), keys) for field, packed in zip(fields, held, strict=True) if packed]
 
 
 def released(fold: Fold) -> list[tuple[Row, Parked]]:
@@ -166,7 +165,7 @@ def _parked_rows(fold: Fold, fields: Sequence[bytes]) -> Iterable[tuple[Row, Par
     for field, packed in zip(fields, fold.store.call("HMGET", fold.keys.parked, *fields), strict=True):
         if packed is not None:
             entry = msgspec.msgpack.decode(packed)
-            yield unpack_row(entry["row"]), Parked(field.decode(), entry["person"])
+            yield unpack_row(entry["row"]), Parked(field.decode(), entry["person"], entry["run"])
 
 
 # -- quarantine -----------------------------------------------------------------------------------------------------
@@ -181,7 +180,7 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
             bad: BadRow = item.row
             rows.append([quarantine_field(bad), _quarantine_entry(fold, bad)])
             if item.parked:
-                unpark.append(_unpark(fold, item.parked, keys))
+                unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
         journal = [fold.entry("quarantined", {"rows": rows, "released": [place[0] for place in unpark]})]
         fold.apply("park", keys, journal, parked=[], quarantined=rows, limits=limits(fold), unpark=unpark)
     for item in items:
@@ -211,7 +210,7 @@ def look_up_quarantine(fold: Fold) -> None:
 
 def release(fold: Fold, items: Sequence[Item], keys: KeyList) -> tuple[list[list[Any]], list[str]]:
     """What a plan carries for good rows: parked places they leave, quarantine they clear."""
-    unpark = [_unpark(fold, item.parked, keys) for item in items if item.parked]
+    unpark = [_unpark(fold, item.parked.field, item.parked.person, keys) for item in items if item.parked]
     clear = {quarantine_field(item.row) for item in items} & fold.quarantined if fold.quarantined else set()
     return unpark, sorted(clear)
 

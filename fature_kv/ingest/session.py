@@ -136,7 +136,7 @@ class Session:
 
     def _apply(self, window: Window) -> None:
         self._in_live(lambda fold: _apply_to(fold, window))
-        window.count_into(self._applied, self._others, self._reasons)
+        window.count_into(self.run, self._applied, self._others, self._reasons)
 
     def _in_live(self, work: Callable[[Fold], Any]) -> Any:
         """Does the work on the live generation, again when that or the configuration moved meanwhile."""

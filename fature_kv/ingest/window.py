@@ -30,10 +30,11 @@ class RowResult(NamedTuple):
 
 
 class Parked(NamedTuple):
-    """Where a released row was parked: its field, and the person it waited on (None when it waited for its day)."""
+    """Where a released row was parked: its field, the person it waited on (None when for its day), and by which run."""
 
     field: str
     person: int | None
+    run: str
 
 
 class Item(NamedTuple):
@@ -89,6 +90,7 @@ class Window:
         self.bets = [item for item in items if type(item.row) is Bet]
         self.bad = [item for item in items if type(item.row) is BadRow]
         self._sources = [source_of(item.row) for item in items]
+        self._parked = {item.place: item.parked for item in items if item.parked}
 
     def settle(self, items: Iterable[Item], result: Result, reason: str | None = None) -> None:
         outcome = RowResult(result, reason)
@@ -105,13 +107,21 @@ class Window:
         assert all(answers), "a row of the window was forgotten"
         return answers  # type: ignore[return-value]
 
-    def count_into(self, applied: Counter[str], others: Counter[str], reasons: Counter[str]) -> None:
-        """Adds to the counts of a run: applied by source, duplicates and parked, quarantined by reason."""
-        for source, outcome in zip(self._sources, self.results, strict=True):
+    def count_into(self, run: str, applied: Counter[str], others: Counter[str], reasons: Counter[str]) -> None:
+        """Adds to the counts of a run: applied by source, duplicates and parked, quarantined by reason.
+
+        A row that the same run had parked is counted anew; one of an earlier run only when something became of it.
+        """
+        for place, (source, outcome) in enumerate(zip(self._sources, self.results, strict=True)):
             assert outcome is not None
+            parked = self._parked.get(place)
+            if parked and outcome.result == "parked":
+                continue
+            if parked and parked.run == run:
+                others["parked"] -= 1
             if outcome.result == "applied":
                 applied[source] += 1
             elif outcome.result == "quarantined":
                 reasons[str(outcome.reason)] += 1
-            else:
+            elif not parked or parked.run == run:
                 others[outcome.result] += 1
