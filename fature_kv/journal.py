@@ -31,6 +31,8 @@ Kind: TypeAlias = Literal[
 ]
 _LEVEL: Final = 1
 _WIDTHS: Final = (("<u1", 8), ("<u2", 16), ("<u4", 32), ("<u8", 64))
+
+
 class _PerThread(threading.local):
     """zstd's objects are not for several threads at once: shared ones garble what they write."""
 

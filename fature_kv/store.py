@@ -5,7 +5,8 @@ Packs with hiredis directly, since redis-py's packing costs more than most of ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import hiredis
@@ -64,6 +65,7 @@ class Store:
             url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2
         )
         self._connection: Any = None
+        self._owes_a_reply = False
 
     def call(self, *words: Word) -> Any:
         """The reply to one command."""
@@ -78,6 +80,23 @@ class Store:
             if isinstance(reply, RedisError):
                 raise translate(reply) from None
         return replies
+
+    def begin(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Callable[[], Any]:
+        """Sends a script call; what is returned waits for its reply. Nothing else may be sent before it was called."""
+        packed = _pack(script.call(keys, args))
+        self._send(packed)
+        self._owes_a_reply = True
+
+        def finish() -> Any:
+            self._owes_a_reply = False
+            (reply,) = self._receive(1)
+            if isinstance(reply, NoScriptError):
+                return self.run(script, keys, args)
+            if isinstance(reply, RedisError):
+                raise translate(reply) from None
+            return reply
+
+        return finish
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The reply of a script, loaded first where the server does not know it."""
@@ -101,11 +120,25 @@ class Store:
         self._pool.disconnect()
 
     def _exchange(self, packed: bytes, count: int) -> list[Any]:
-        try:
+        self._send(packed)
+        return self._receive(count)
+
+    def _send(self, packed: bytes) -> None:
+        if self._owes_a_reply:  # nobody waited for it, so it must not be taken for the next one
+            self._drop()
+        with self._dropping():
             if self._connection is None:
                 self._connection = self._pool.get_connection()
             self._connection.send_packed_command([packed])
+
+    def _receive(self, count: int) -> list[Any]:
+        with self._dropping():
             return [self._reply() for _ in range(count)]
+
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
         except (RedisError, OSError) as error:
             self._drop()
             raise translate(error if isinstance(error, RedisError) else RedisConnectionError(str(error))) from None
@@ -123,6 +156,7 @@ class Store:
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        self._owes_a_reply = False
         if connection is not None:
             connection.disconnect()
             self._pool.release(connection)

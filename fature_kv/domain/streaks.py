@@ -49,12 +49,12 @@ def read(runs: Sequence[tuple[int, int]], on: int) -> Streak:
 def changed_days(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> list[int]:
     """The days on which `current` reads otherwise than before."""
     changed = set(before) ^ set(after)
-    old = _readings(run for run in before if run in changed)
-    new = _readings(run for run in after if run in changed)
+    old = readings(run for run in before if run in changed)
+    new = readings(run for run in after if run in changed)
     return sorted(day for day in old.keys() | new.keys() if old.get(day) != new.get(day))
 
 
-def _readings(runs: Iterable[tuple[int, int]]) -> dict[int, int]:
+def readings(runs: Iterable[tuple[int, int]]) -> dict[int, int]:
     """`current` by day, where it is not zero: each day of a run, and the day behind it."""
     return {first + i: min(i + 1, length) for first, length in runs for i in range(length + 1)}
 

@@ -170,22 +170,22 @@ def _with_whole(fold: Fold, marks: Marks, whole: Sequence[int]) -> Marks:
 
 
 def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]:
-    chosen = np.isin(marks.affiliates, affiliates)
-    owner = np.searchsorted(affiliates, marks.affiliates[chosen])
-    days, metrics = marks.days[chosen], marks.metrics[chosen]
+    owner, days, metrics = _distinct(marks, affiliates)
     metrics = metrics | np.where(metrics & _GGR_BITS, 1 << GGR, 0)
     active, months, day_cells = _read(fold, affiliates.tolist(), owner, days)
     months, day_cells = _with_ggr(months), _with_ggr(day_cells)
     scores: list[Score] = []
 
     def place(periods: Column, found: _Cells, name: Callable[[int], str]) -> None:
+        base = int(max(periods.max(initial=0), found.period.max(initial=0))) + 1
+        touched = owner * base + periods
         for metric_name, metric in _BOARDS.items():
-            bit = (metrics >> metric & 1).astype(bool)
-            touched = np.unique(np.stack((owner[bit], periods[bit])), axis=1)
-            values = np.where(active[touched[0]], _look_up(found, metric, *touched), 0)
-            boards: dict[int, str] = {p: fold.keys.board(metric_name, name(p)) for p in np.unique(touched[1]).tolist()}
-            rows = zip(touched[1].tolist(), affiliates[touched[0]].tolist(), values.tolist(), strict=True)
-            scores.extend(Score(boards[period], person, value) for period, person, value in rows)
+            keys = np.unique(touched[(metrics >> metric & 1).astype(bool)])
+            who, when = np.divmod(keys, base)
+            values = np.where(active[who], _look_up(found, metric, base, keys), 0)
+            boards: dict[int, str] = {p: fold.keys.board(metric_name, name(p)) for p in np.unique(when).tolist()}
+            rows = zip(when.tolist(), affiliates[who].tolist(), values.tolist(), strict=True)
+            scores.extend([Score(boards[period], person, value) for period, person, value in rows])
 
     month_of = _numbered(calendar.month_key, days)
     place(days, day_cells, calendar.day_text)
@@ -200,6 +200,18 @@ def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]
     touched_months = np.unique(np.stack((owner[ggr_moved], month_of[ggr_moved])), axis=1)
     scores += _rev_scores(fold, affiliates, active, months, touched_months)
     return scores
+
+
+def _distinct(marks: Marks, affiliates: Column) -> tuple[Column, Column, Column]:
+    """Each affiliate's day once, with all metrics that moved: index into `affiliates`, day, bits."""
+    chosen = np.isin(marks.affiliates, affiliates)
+    owner = np.searchsorted(affiliates, marks.affiliates[chosen])
+    days, metrics = marks.days[chosen], marks.metrics[chosen]
+    order = np.lexsort((days, owner))
+    owner, days, metrics = owner[order], days[order], metrics[order]
+    first = np.ones(len(owner), bool)
+    first[1:] = (owner[1:] != owner[:-1]) | (days[1:] != days[:-1])
+    return owner[first], days[first], np.bitwise_or.reduceat(metrics, np.flatnonzero(first))
 
 
 def _read(fold: Fold, affiliates: Sequence[int], owner: Column, days: Column) -> tuple[Any, _Cells, _Cells]:
@@ -251,19 +263,17 @@ def _with_ggr(found: _Cells) -> _Cells:
     return _Cells(*(np.concatenate(columns) for columns in zip(*rows, strict=True)))
 
 
-def _look_up(found: _Cells, metric: int, owner: Column, period: Column) -> Column:
-    """The sum over levels of a metric for each (owner, period) that is asked for."""
+def _look_up(found: _Cells, metric: int, base: int, wanted: Column) -> Column:
+    """The sum over levels of a metric for each `owner * base + period` that is asked for."""
     mine = found.slot % 16 == metric
-    base = int(max(period.max(initial=0), found.period.max(initial=0))) + 1
-    keys, inverse = np.unique(found.owner[mine] * base + found.period[mine], return_inverse=True)
-    sums = np.zeros(len(keys) + 1, np.int64)
-    np.add.at(sums, inverse, found.value[mine])
-    wanted = owner * base + period
-    at = np.searchsorted(keys, wanted)
-    hit = np.zeros(len(wanted), bool)
-    inside = at < len(keys)
-    hit[inside] = keys[at[inside]] == wanted[inside]
-    return np.where(hit, sums[np.minimum(at, len(keys))], 0)
+    held = found.owner[mine] * base + found.period[mine]
+    at = np.searchsorted(wanted, held)
+    inside = at < len(wanted)
+    at, held, value = at[inside], held[inside], found.value[mine][inside]
+    hit = wanted[at] == held
+    sums = np.zeros(len(wanted), np.int64)
+    np.add.at(sums, at[hit], value[hit])
+    return sums
 
 
 def _rev_scores(fold: Fold, affiliates: Column, active: Any, months: _Cells, touched: Column) -> list[Score]:
@@ -299,13 +309,13 @@ def _streak_scores(fold: Fold, marks: Marks, people: Column) -> list[Score]:
         commands += [("HGET", fold.keys.affiliate(person), "status"), ("GET", fold.keys.streak(person))]
     replies = fold.store.pipeline(commands)
     held = {
-        person: streaks.unpack_runs(runs or b"") if status == b"active" else []
+        person: streaks.readings(streaks.unpack_runs(runs or b"") if status == b"active" else [])
         for person, status, runs in zip(people.tolist(), replies[::2], replies[1::2], strict=True)
     }
     chosen = np.isin(marks.people, people)
     touched = set(zip(marks.people[chosen].tolist(), marks.streak_days[chosen].tolist(), strict=True))
     return [
-        Score(fold.keys.board("streak", calendar.day_text(day)), person, streaks.read(held[person], day).current)
+        Score(fold.keys.board("streak", calendar.day_text(day)), person, held[person].get(day, 0))
         for person, day in sorted(touched)
     ]
 

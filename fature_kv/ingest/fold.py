@@ -127,6 +127,10 @@ class Fold:
 
     def apply(self, name: str, keys: KeyList, entries: Sequence[journal.Entry] = (), **plan: Any) -> Any:
         """Runs a write script with the common fields of a plan (lua/include/common.lua); a rebuild doesn't journal."""
+        return self.begin(name, keys, entries, **plan)()
+
+    def begin(self, name: str, keys: KeyList, entries: Sequence[journal.Entry] = (), **plan: Any) -> Callable[[], Any]:
+        """As `apply`, but only sends; what is returned waits for the reply, and must be called before anything else."""
         whole = {
             "generation": str(self.generation),
             "building": self.building,
@@ -140,9 +144,14 @@ class Fold:
             **plan,
         }
         stop_point(f"before {name}")
-        reply = self.store.run(script(name), keys.keys, [pack_plan(whole)])
-        stop_point(f"after {name}")
-        return reply
+        finish = self.store.begin(script(name), keys.keys, [pack_plan(whole)])
+
+        def wait() -> Any:
+            reply = finish()
+            stop_point(f"after {name}")
+            return reply
+
+        return wait
 
     def sync_forest(self) -> Forest:
         """The forest as it is now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -425,35 +425,58 @@ def _run(fold: Fold, window: Window, batch: Batch, bets: Bets | None, pages: See
         return []
     items = {item.place: item for item in (*window.money, *window.bets)}
     refused: list[Item] = []
-    for chunk in batch.cut(fold.configuration, fold.settings.chunk_units):
-        rows = np.concatenate([part.bets for part in chunk.parts])
-        mine = None if bets is None else bets.take(rows)
-        places = [place for part in chunk.parts for place in part.items]
-        places += [] if mine is None else mine.place.tolist()
-        held = [items[place] for place in places]
-        try:
-            _apply(fold, chunk, held, mine, pages)
-        except (Stale, SeenAlready):
-            fold.players.forget(chunk.people)
-            refused += held
-        except BaseException:
-            fold.players.clear()  # what was decided may or may not be there
-            raise
-        else:
-            window.settle(held, "applied")
-        boards.keep_up(fold)
+    sent: _Sent | None = None
+    try:
+        # While the server applies a chunk the next one is made ready: each is guarded by what it assumed, so a chunk
+        # refused takes those behind it with the same people along, and no others.
+        for chunk in batch.cut(fold.configuration, fold.settings.chunk_units):
+            ready = _prepare(fold, chunk, items, bets, pages)
+            if sent:
+                refused += _finish(fold, window, sent)
+                boards.keep_up(fold)
+            sent = ready._replace(wait=ready.begin())
+        if sent:
+            refused += _finish(fold, window, sent)
+    except BaseException:
+        fold.players.clear()  # what was decided may or may not be there
+        raise
+    boards.keep_up(fold)
     return refused
 
 
-def _apply(fold: Fold, chunk: Chunk, held: Sequence[Item], bets: Bets | None, pages: SeenPages) -> None:
+class _Sent(NamedTuple):
+    """A chunk ready to be sent, or on its way: its rows, how to send it, and how to wait for its reply."""
+
+    chunk: Chunk
+    held: list[Item]
+    begin: Callable[[], Callable[[], Any]]
+    wait: Callable[[], Any]
+
+
+def _finish(fold: Fold, window: Window, sent: _Sent) -> list[Item]:
+    """Waits for a chunk; returns its rows when it was refused."""
+    try:
+        sent.wait()
+    except (Stale, SeenAlready):
+        fold.players.forget(sent.chunk.people)
+        return sent.held
+    window.settle(sent.held, "applied")
+    return []
+
+
+def _prepare(fold: Fold, chunk: Chunk, items: Mapping[int, Item], bets: Bets | None, pages: SeenPages) -> _Sent:
+    mine = None if bets is None else bets.take(np.concatenate([part.bets for part in chunk.parts]))
+    places = [place for part in chunk.parts for place in part.items]
+    held = [items[place] for place in (*places, *(() if mine is None else mine.place.tolist()))]
     keys = fold.key_list()
     plan = sections(fold, chunk, keys)
     plan["config"] = str(fold.configuration.revision)
     plan["money"] = True
-    plan["seen"] = [] if bets is None else pages.section(bets.id, keys)
+    plan["seen"] = [] if mine is None else pages.section(mine.id, keys)
     plan["versions"] = _versions_section(fold, chunk, keys)
-    unpark, unquarantine = parking.release(fold, held, keys)
-    fold.apply("chunk", keys, [_journal(fold, chunk, held, bets)], unpark=unpark, unquarantine=unquarantine, **plan)
+    plan["unpark"], plan["unquarantine"] = parking.release(fold, held, keys)
+    entries = [_journal(fold, chunk, held, mine)]
+    return _Sent(chunk, held, lambda: fold.begin("chunk", keys, entries, **plan), lambda: None)
 
 
 def _versions_section(fold: Fold, chunk: Chunk, keys: Any) -> list[list[Any]]:

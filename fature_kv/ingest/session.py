@@ -23,6 +23,7 @@ from fature_kv.ingest import boards, links, money, moves, parking, people, sizes
 from fature_kv.ingest.fold import Fold, stop_point
 from fature_kv.ingest.window import RowResult, Window
 from fature_kv.keyspace import TenantKeys, tenant_keys
+from fature_kv.scripts import Command
 from fature_kv.settings import Settings
 from fature_kv.store import Store
 
@@ -39,6 +40,15 @@ def new_run(kind: str, now_us: int) -> str:
     """A run's name: what it is, when it began, and something that no other has."""
     began = datetime.fromtimestamp(now_us / 1e6, UTC)
     return f"{kind}-{began:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def chores(keys: TenantKeys, generation: int, now_us: int) -> list[Command]:
+    """What to ask whether something waits for a session: any reply above zero says so."""
+    own = keys.generation(generation)
+    return [
+        ("EXISTS", own.ripe, own.moves, own.pending_sizes, own.dirty),
+        ("ZCOUNT", own.due, "-inf", now_us // 1000),
+    ]
 
 
 class RunCounts(msgspec.Struct):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fature_kv import tenants
 from fature_kv.domain.rows import BadRow, Row
 from fature_kv.errors import FatureError, ServerUnavailable
-from fature_kv.ingest.session import Session, system_clock
+from fature_kv.ingest.session import Session, chores, system_clock
 from fature_kv.ingest.window import RowResult
 from fature_kv.settings import Settings
 from fature_kv.store import Store
@@ -144,10 +144,14 @@ class Writer:
 
     def _do_chores(self) -> None:
         try:
-            for tenant in tenants.list_tenants(self._store):
-                session = self._session(tenant.slug)
-                session.release()
-                session.settle()
+            every = tenants.list_tenants(self._store)
+            asked = [command for t in every for command in chores(t.keys, t.live, self._clock())]
+            replies = self._store.pipeline(asked)
+            for tenant, waiting, due in zip(every, replies[::2], replies[1::2], strict=True):
+                if waiting or due:
+                    session = self._session(tenant.slug)
+                    session.release()
+                    session.settle()
         except FatureError as error:
             self._sessions.clear()
             _log.warning("chores were put off: %s", error)
