@@ -165,14 +165,19 @@ def _cpa_amounts(configuration: Configuration, day: Column, metric: Column) -> n
 
 
 def _new_units(part: Column, affiliate: Column, day: Column, parts: int) -> Column:
-    """How many ancestors' days each part touches that no part shortly before it does."""
+    """How many records each part touches that no part shortly before it does: an ancestor's record and month, and
+    each of its days."""
     if not len(part):
         return np.zeros(parts, np.int64)
     order = np.lexsort((part, day, affiliate))
     p, a, d = part[order], affiliate[order], day[order]
-    shared = np.zeros(len(p), bool)
-    shared[1:] = (a[1:] == a[:-1]) & (d[1:] == d[:-1]) & (p[1:] - p[:-1] <= _SHARED_WITHIN)
-    return np.bincount(p[~shared], minlength=parts)
+    same_day = np.zeros(len(p), bool)
+    same_day[1:] = (a[1:] == a[:-1]) & (d[1:] == d[:-1]) & (p[1:] - p[:-1] <= _SHARED_WITHIN)
+    order = np.lexsort((part, affiliate))
+    q, b = part[order], affiliate[order]
+    same_affiliate = np.zeros(len(q), bool)
+    same_affiliate[1:] = (b[1:] == b[:-1]) & (q[1:] - q[:-1] <= _SHARED_WITHIN)
+    return np.bincount(p[~same_day], minlength=parts) + 2 * np.bincount(q[~same_affiliate], minlength=parts)
 
 
 def _sum_by(keys: Column, value: Column) -> tuple[Column, Column]:
