@@ -17,6 +17,7 @@ from fature_kv.domain.rows import Bet, Link, Person, Row
 from fature_kv.errors import FatureError
 from fature_kv.ingest import boards, links, money, moves, parking, people, sizes
 from fature_kv.ingest.fold import Fold
+from fature_kv.ingest.newest import unpack_version
 from fature_kv.ingest.window import Window, unpack_row
 from fature_kv.store import Store
 
@@ -90,7 +91,7 @@ class Replay:
 
     def _take_rows(self, body: dict[str, Any]) -> None:
         for source, row, version, _ in body["money"]:
-            self._take(money.unpack_version(source, row, version))
+            self._take(unpack_version(source, row, version))
         columns = [journal.values(column).tolist() for column in body.get("bets", ())]
         for bet in zip(*columns, strict=True):
             self._take(Bet(*bet))

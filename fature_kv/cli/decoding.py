@@ -13,7 +13,7 @@ from fature_kv import journal
 from fature_kv.domain import cells, streaks
 from fature_kv.domain.calendar import day_text, rfc3339
 from fature_kv.ingest.chunks import unpack_marks
-from fature_kv.ingest.money import unpack_version
+from fature_kv.ingest.newest import unpack_version
 from fature_kv.keyspace import SEEN_PAGE, TENANTS, board_person
 from fature_kv.store import Store
 
