@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     retry_attempts: Annotated[
         int, _meta("Times a refused chunk is decided anew before the run fails.", ge=1, le=1000)
-    ] = 8
+    ] = 64
     player_cache: Annotated[int, _meta("People whose state a writer remembers.", ge=0)] = 100_000
     flush_interval_ms: Annotated[
         int, _meta("Milliseconds until leaderboards follow the figures, at most.", ge=1, le=60_000)

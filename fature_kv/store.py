@@ -124,12 +124,19 @@ class Store:
         return self._receive(count)
 
     def _send(self, packed: bytes) -> None:
-        if self._owes_a_reply:  # nobody waited for it, so it must not be taken for the next one
+        if self._owes_a_reply or self._is_dead():  # nobody waited for it, so it must not be taken for the next one
             self._drop()
         with self._dropping():
             if self._connection is None:
                 self._connection = self._pool.get_connection()
             self._connection.send_packed_command([packed])
+
+    def _is_dead(self) -> bool:
+        """Whether the server has closed the connection meanwhile, as it does when it restarts (takes a microsecond)."""
+        try:
+            return self._connection is not None and self._connection.can_read(timeout=0)
+        except (RedisError, OSError):
+            return True
 
     def _receive(self, count: int) -> list[Any]:
         with self._dropping():

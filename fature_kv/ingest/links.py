@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fature_kv.domain.rows import Link
-from fature_kv.errors import Refused, TreeMoved
+from fature_kv.errors import TreeMoved
 from fature_kv.ingest import parking
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.forest import Forest
@@ -18,14 +18,14 @@ _AT_ONCE = 200
 def apply(fold: Fold, window: Window) -> None:
     """Applies the window's links in order of (tracked_em, user_id, referrer_id)."""
     items = sorted(window.pending(window.links), key=lambda item: _order(item.row))
-    for _ in range(fold.settings.retry_attempts):
+    for attempt in range(fold.settings.retry_attempts):
         if not items:
             break
         items = _attempt(fold, window, items)
         if items:
-            parking.back_off()
+            parking.back_off(attempt)
     if items:
-        raise Refused("others keep changing the forest: run the same again (FATURE_RETRY_ATTEMPTS)")
+        raise parking.crowded(fold)
     parking.settle_duplicates(fold, window, window.links)
 
 

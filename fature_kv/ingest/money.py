@@ -9,7 +9,7 @@ import numpy as np
 
 from fature_kv import journal
 from fature_kv.domain.rows import Money
-from fature_kv.errors import Refused, SeenAlready, Stale
+from fature_kv.errors import SeenAlready, Stale
 from fature_kv.ingest import boards, moves, parking
 from fature_kv.ingest.chunks import Batch, Chunk, sections
 from fature_kv.ingest.fold import Fold
@@ -23,23 +23,16 @@ from fature_kv.keyspace import VERSION_PAGE
 def apply(fold: Fold, window: Window) -> None:
     """Applies the window's money rows; rows that came too early are parked."""
     money, bets = window.pending(window.money), window.pending(window.bets)
-    for _ in range(fold.settings.retry_attempts):
+    for attempt in range(fold.settings.retry_attempts):
         if not money and not bets:
             return
         refused = _attempt(fold, window, money, bets)
         money = [item for item in refused if type(item.row) is Money]
         bets = [item for item in refused if type(item.row) is not Money]
         if refused:
-            parking.back_off()
+            parking.back_off(attempt)
     if money or bets:
-        raise _last_refusal(fold, len(money) + len(bets))
-
-
-def _last_refusal(fold: Fold, rows: int) -> Refused:
-    return Refused(
-        f"{rows} rows were refused {fold.settings.retry_attempts} times because others wrote the same people; "
-        "run the same again (FATURE_RETRY_ATTEMPTS)"
-    )
+        raise parking.crowded(fold)
 
 
 def _attempt(fold: Fold, window: Window, money: list[Item], bets: list[Item]) -> list[Item]:

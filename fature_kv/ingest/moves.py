@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from fature_kv.domain.player import Effect, Player
-from fature_kv.errors import Refused, Stale, TreeMoved
+from fature_kv.errors import Stale, TreeMoved
+from fature_kv.ingest import parking
 from fature_kv.ingest.chunks import Batch, MemberMove, Part, sections
 from fature_kv.ingest.fold import Fold, path_text, stop_point
-from fature_kv.ingest.parking import back_off
 from fature_kv.scripts import script
 
 _PEOPLE_AT_ONCE = 5000
@@ -24,7 +24,7 @@ _PEOPLE_AT_ONCE = 5000
 def drain(fold: Fold) -> int:
     """Moves everybody who waits for it; returns how many people were moved."""
     moved = 0
-    for _ in range(fold.settings.retry_attempts):
+    for attempt in range(fold.settings.retry_attempts):
         queued = fold.store.call("HGETALL", fold.keys.moves)
         if not queued:
             return moved
@@ -36,11 +36,12 @@ def drain(fold: Fold) -> int:
             for start in range(0, len(order), _PEOPLE_AT_ONCE):
                 moved += _move(fold, order[start : start + _PEOPLE_AT_ONCE])
         except TreeMoved:
+            parking.back_off(attempt)
             continue
         words = [fold.generation, int(fold.building), *queued]
         fold.store.run(script("moved"), [fold.tenant.control, fold.keys.moves], words)
         stop_point("after moved")
-    raise Refused("others keep changing the forest: run the same again (FATURE_RETRY_ATTEMPTS)")
+    raise parking.crowded(fold)
 
 
 def finish(fold: Fold, players: Sequence[Player]) -> None:
@@ -55,7 +56,7 @@ def _move(fold: Fold, people: Sequence[int]) -> int:
 
 def _retry(fold: Fold, people: Sequence[int], *, to_present_path: bool) -> int:
     moved = 0
-    for _ in range(fold.settings.retry_attempts):
+    for attempt in range(fold.settings.retry_attempts):
         if not people:
             return moved
         players = fold.load_players(people)
@@ -73,9 +74,9 @@ def _retry(fold: Fold, people: Sequence[int], *, to_present_path: bool) -> int:
                 moved += 1
         refused = _run(fold, batch, guard_tree=to_present_path)
         if refused:
-            back_off()
+            parking.back_off(attempt)
         people = list(dict.fromkeys([*unfinished, *refused]))
-    raise Refused("others keep writing the same people: run the same again (FATURE_RETRY_ATTEMPTS)")
+    raise parking.crowded(fold)
 
 
 def _run(fold: Fold, batch: Batch, *, guard_tree: bool) -> list[int]:

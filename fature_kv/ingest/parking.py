@@ -17,6 +17,7 @@ import msgspec
 from fature_kv.domain import calendar
 from fature_kv.domain.rows import BadRow, Link, Row
 from fature_kv.domain.versions import latest_time
+from fature_kv.errors import ServerUnavailable
 from fature_kv.ingest.fold import Fold, KeyList
 from fature_kv.ingest.window import Item, Parked, RowResult, Window, pack_row, row_id, source_of, unpack_row
 
@@ -24,9 +25,17 @@ MISSING_USER, MISSING_REFERRER, FUTURE = "missing_user", "missing_referrer", "fu
 _AT_ONCE = 200
 
 
-def back_off() -> None:
-    """Lets the others who write the same people come to an end."""
-    time.sleep(random.uniform(0.0005, 0.005))
+def back_off(attempt: int) -> None:
+    """Lets the others who write the same people come to an end; longer the more often it was needed."""
+    time.sleep(random.uniform(0.0005, 0.005) * min(attempt + 1, 20))
+
+
+def crowded(fold: Fold) -> ServerUnavailable:
+    """The error after all attempts were refused."""
+    return ServerUnavailable(
+        f"others wrote the same people {fold.settings.retry_attempts} times in between (FATURE_RETRY_ATTEMPTS): "
+        "run the same again"
+    )
 
 
 def digest(packed: bytes) -> str:

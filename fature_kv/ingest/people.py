@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fature_kv import journal
 from fature_kv.domain.rows import Person
 from fature_kv.domain.versions import supersedes
-from fature_kv.errors import Refused, Stale
+from fature_kv.errors import Stale
 from fature_kv.ingest import parking
 from fature_kv.ingest.chunks import whole_marks
 from fature_kv.ingest.fold import Fold
@@ -29,14 +29,14 @@ class Held(NamedTuple):
 def apply(fold: Fold, window: Window) -> None:
     """Applies the window's rows of `cadastro`, in the order they came in."""
     items = window.pending(window.people)
-    for _ in range(fold.settings.retry_attempts):
+    for attempt in range(fold.settings.retry_attempts):
         if not items:
             break
         items = _attempt(fold, window, items)
         if items:
-            parking.back_off()
+            parking.back_off(attempt)
     if items:
-        raise Refused("others keep writing the same people: run the same again (FATURE_RETRY_ATTEMPTS)")
+        raise parking.crowded(fold)
     parking.settle_duplicates(fold, window, window.people)
 
 
