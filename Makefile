@@ -39,13 +39,7 @@ lint: install lint-lua ## style, types, imports, Lua
 	$(BIN)/lint-imports
 
 lint-lua: install
-	@if ! command -v luacheck >/dev/null 2>&1; then \
-		echo "luacheck is not here: Lua lint skipped (every script is compiled by the tests)"; \
-	elif test -f tests/support/lualint.py; then \
-		$(BIN)/python -m tests.support.lualint; \
-	else \
-		luacheck --quiet --std min --globals redis KEYS ARGV cjson cmsgpack struct bit -- lua; \
-	fi
+	@$(BIN)/python -m tests.support.lualint
 
 bench: install ## limits, peers and ours
 	$(BIN)/python -m bench

@@ -5,7 +5,8 @@
 --         seen      pages of bets that come in (include/seen.lua)
 --         versions  list of {key, fields, expected (text or false), pairs}: versions of money rows
 --         persons   list of {key, expected rev, pairs, gone fields, own key, own pairs, own gone days,
---                   streak key, runs (text, '' to delete, false to leave), cpa key, pairs ({} to delete, false to leave)}
+--                   streak key, runs (text, '' to delete, false to leave),
+--                   cpa key, pairs ({} to delete, false to leave)}
 --         records   list of {key, cell}: what ancestors' records gain
 --         series    list of {key, periods, cells}: what ancestors' months and days gain
 --         members   list of {command, key, arguments}: who is listed under an ancestor's level

@@ -14,7 +14,8 @@ local generation, expected, money_rows = ARGV[1], ARGV[2], ARGV[3]
 local revision, version, kind, data = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 
 local now = redis.call('HMGET', control, 'live', 'hold', 'config')
-if now[1] ~= generation or tonumber(now[2] or 0) > tonumber(ARGV[8]) then return redis.error_reply('FATURE_GENERATION') end
+local held = tonumber(now[2] or 0) > tonumber(ARGV[8])
+if now[1] ~= generation or held then return redis.error_reply('FATURE_GENERATION') end
 if (now[3] or '0') ~= expected then return redis.error_reply('FATURE_CONFIG revision') end
 local has_money = redis.call('HGET', state, 'money_rows') == '1' and '1' or '0'
 if has_money ~= money_rows then return redis.error_reply('FATURE_CONFIG money_rows') end

@@ -80,7 +80,9 @@ def test_conflicts_end_as_the_model_says(store: Store, world: World, data: st.Da
     service.feed([], world.later)
     model.feed([], world.later)
     assert told(service, world) == told(model, world)
-    expected_fields = {f"{source}:{'#' if number.startswith('raw ') else number}" for source, number in model.quarantine}
+    expected_fields = {
+        f"{source}:{'#' if number.startswith('raw ') else number}" for source, number in model.quarantine
+    }
     assert quarantine_of(service) == expected_fields
 
 

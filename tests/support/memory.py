@@ -19,6 +19,8 @@ from fature_kv.sources.files import find_files, open_source
 from fature_kv.store import Store
 from tests.support.servers import private_redis
 
+_IN_A_BYTE = {"seen": 8, "streak": 1 / 4}
+"""Members of a string: bits of a page, runs of four bytes."""
 _CARDINALITY = {b"hash": "HLEN", b"list": "LLEN", b"set": "SCARD", b"zset": "ZCARD", b"stream": "XLEN"}
 
 
@@ -55,7 +57,7 @@ def measured(store: Store) -> dict[str, list[int]]:
         for key, used, size in zip(batch, replies[1::2], sizes, strict=True):
             total = found[family(key)]
             total[0] += 1
-            total[1] += size
+            total[1] += int(size * _IN_A_BYTE.get(family(key), 1))
             total[2] += used or 0
     return found
 
@@ -76,6 +78,7 @@ def journal_bytes(store: Store, slug: str) -> dict[str, tuple[int, int, int]]:
     for _, flat in store.call("XRANGE", tenants.get(store, slug).keys.journal, "-", "+"):
         kind, data = flat[1].decode(), flat[3]
         body = journal.body(data)
+        kind = {True: "rows of bets", False: "rows of money"}["bets" in body] if kind == "rows" else kind
         rows = len(journal.values(body["bets"][0])) if "bets" in body else 0
         rows += sum(len(v) for k, v in body.items() if k in ("money", "people", "links", "rows") and kind != "run")
         entries, used, so_far = found.get(kind, (0, 0, 0))
@@ -98,7 +101,9 @@ def main(folder: str) -> None:
         rows = [(n, k, m, b, f"{b / k:.0f}", f"{b / max(m, 1):.1f}") for n, (k, m, b) in sorted(found.items())]
         table(["family", "keys", "members", "bytes", "bytes a key", "bytes a member"], rows)
         print()
-        rows = [(kind, *told, f"{told[1] / max(told[2], 1):.1f}") for kind, told in journal_bytes(store, "measure").items()]
+        rows = [
+            (kind, *told, f"{told[1] / max(told[2], 1):.1f}") for kind, told in journal_bytes(store, "measure").items()
+        ]
         table(["journal", "entries", "bytes", "rows", "bytes a row"], rows)
         print("used_memory", store.call("INFO", "memory").decode().split("used_memory:")[1].split("\r")[0])
         split(store)
@@ -106,13 +111,13 @@ def main(folder: str) -> None:
 
 
 def split(store: Store) -> None:
-    """Records of people with a network and without, and what a day and a month of one take."""
+    """Records of people with a network and without."""
     keys = [key for key in scan(store) if family(key) == "affiliate"]
     sums = store.pipeline([w for k in keys for w in (("MEMORY", "USAGE", k), ("HLEN", k), ("HGET", k, "l1_referrals"))])
     for name, wanted in (("with a network", True), ("without", False)):
-        some = [u for u, n in zip(sums[::3], sums[2::3], strict=True) if (n is not None) == wanted]
-        fields = [f for f, n in zip(sums[1::3], sums[2::3], strict=True) if (n is not None) == wanted]
-        print(f"affiliate {name}: {len(some)} of {sum(some) / len(some):.0f} bytes, {sum(fields) / len(fields):.1f} fields")
+        some = [(u, f) for u, f, n in zip(sums[::3], sums[1::3], sums[2::3], strict=True) if (n is not None) == wanted]
+        used, fields = (sum(column) / len(some) for column in zip(*some, strict=True))
+        print(f"affiliate {name}: {len(some)} of {used:.0f} bytes, {fields:.1f} fields")
 
 
 if __name__ == "__main__":
