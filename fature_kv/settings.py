@@ -75,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flush_interval_ms: Annotated[
         int, _meta("Milliseconds until leaderboards follow the figures, at most.", ge=1, le=60_000)
     ] = 250
-    flush_batch: Annotated[int, _meta("Affiliates whose boards one flush step writes.", ge=1, le=100_000)] = 2000
+    flush_batch: Annotated[int, _meta("Affiliates whose boards one flush step writes.", ge=1, le=10_000)] = 2000
     quarantine_limit: Annotated[int, _meta("Rows a tenant's quarantine holds.", ge=1)] = 100_000
     parked_limit: Annotated[int, _meta("Rows of a tenant that may wait for a person or a day.", ge=1)] = 100_000
 

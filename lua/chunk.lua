@@ -14,9 +14,9 @@
 -- Returns OK
 -- Errors  FATURE_GENERATION, FATURE_CONFIG, FATURE_TREE, FATURE_SEEN (a row is in, or its version has changed),
 --         FATURE_STALE and the index in persons (from 1) of each that moved, FATURE_OVERFLOW
+--#include writes
 --#include common
 --#include cells
---#include writes
 --#include figures
 --#include seen
 

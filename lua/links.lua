@@ -5,6 +5,7 @@
 --         links  list of {key of the person, person, sponsor, pairs}; the person's rev rises by one
 -- Returns OK
 -- Errors  FATURE_GENERATION, FATURE_TREE
+--#include writes
 --#include common
 
 local keys, plan = common(KEYS), cmsgpack.unpack(ARGV[1])

@@ -10,6 +10,7 @@
 --         limits       {parked, quarantined}: how many the tenant may hold of each
 -- Returns the index (from 1) of every row whose person is there by now; when there is one, nothing was done
 -- Errors  FATURE_GENERATION, FATURE_FULL and 'parked' or 'quarantine'
+--#include writes
 --#include common
 
 local keys, plan = common(KEYS), cmsgpack.unpack(ARGV[1])

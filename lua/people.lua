@@ -6,6 +6,7 @@
 --                 gone fields}
 -- Returns OK
 -- Errors  FATURE_GENERATION, FATURE_STALE and the index in people (from 1) of each that moved
+--#include writes
 --#include common
 
 local keys, plan = common(KEYS), cmsgpack.unpack(ARGV[1])

@@ -4,6 +4,7 @@
 -- ARGV  1 plan (msgpack): common fields, and state (pairs for the generation's state)
 -- Returns OK
 -- Errors  FATURE_GENERATION
+--#include writes
 --#include common
 
 local keys, plan = common(KEYS), cmsgpack.unpack(ARGV[1])

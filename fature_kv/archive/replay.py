@@ -107,7 +107,7 @@ class Replay:
         if not rows:
             return
         window = Window(rows)
-        parking.look_up_quarantine(self.fold)
+        parking.look_up_quarantine(self.fold, window)
         people.apply(self.fold, window)
         links.apply(self.fold, window)
         if window.links:

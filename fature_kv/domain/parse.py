@@ -55,8 +55,8 @@ def parse_id(value: object) -> int:
             raise RuleError("bad_id")
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
-    elif isinstance(value, float | Decimal) and Decimal(value).is_finite() and value == int(value):
-        number = int(value)
+    elif isinstance(value, float | Decimal) and 1 <= value <= MAX_ID and value == int(value):
+        number = int(value)  # only behind the bounds: 1e999999 would take minutes
     else:
         raise RuleError("bad_id")
     if not 1 <= number <= MAX_ID:

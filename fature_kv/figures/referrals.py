@@ -45,16 +45,19 @@ def referrals(
     items = [
         referral
         for member, record, cpa in zip(page, held[::2], held[1::2], strict=True)
-        if (referral := _referral(tenant, person, member, level, hash_of(record), hash_of(cpa)))
+        if (referral := _referral(tenant, person, member, level, hash_of(record), hash_of(cpa), viewer))
         and status in (None, referral.status)
     ]
     more = cursors.encode(_CURSOR, page[-1]) if len(found) > limit else None
     return ReferralsAnswer(items, more, as_of(fresh))
 
 
-def _referral(tenant: Tenant, person: int, member: int, level: int, record: Hash, cpa: Hash) -> Referral | None:
-    """The member as the affiliate sees it; None where it is not on that level."""
-    if ancestors(record.get(b"path"))[level - 1 : level] != [person]:
+def _referral(
+    tenant: Tenant, person: int, member: int, level: int, record: Hash, cpa: Hash, viewer: Viewer
+) -> Referral | None:
+    """The member as the affiliate sees it; None where it is not on that level, or too deep for who looks."""
+    above = ancestors(record.get(b"path"))
+    if above[level - 1 : level] != [person] or not viewer.sees(member, above):
         return None
     criteria, sums = grounds(record, cpa)
     validated_on = text(record, b"qualified_on")

@@ -38,7 +38,7 @@ _ALL_METRICS = (1 << len(cells.METRICS)) - 1
 _GGR_BITS = 1 << cells.BETS | 1 << cells.WINS
 _MARKS_AT_ONCE = 400
 _MEMBERS_AT_ONCE = 1500
-_LIFETIME_MS = 5000
+_LIFETIME_MS = 1000
 _POLL_S = 0.002
 
 

@@ -6,6 +6,7 @@ and what was refused is forgotten and read again.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,11 @@ from fature_kv.store import Store
 
 def stop_point(name: str) -> None:
     """A named boundary of the write path; crash tests replace this function."""
+
+
+def next_rev(rev: int) -> int:
+    """The rev after a write: a random step further, so that two writers from one state never end in the same."""
+    return rev + 1 + secrets.randbelow(1 << 20)
 
 
 class KeyList:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fature_kv.domain.cells import LEVELS
 
@@ -32,13 +32,6 @@ class Forest:
             self.members.setdefault(sponsor, []).append(person)
         self._positions = None
 
-    def copy(self) -> Forest:
-        twin = Forest()
-        twin.version = self.version
-        twin.sponsors = dict(self.sponsors)
-        twin.members = {sponsor: list(members) for sponsor, members in self.members.items()}
-        return twin
-
     def path(self, person: int) -> tuple[int, ...]:
         """The ancestors at levels 1..5, nearest first."""
         path = []
@@ -49,19 +42,25 @@ class Forest:
             path.append(person)
         return tuple(path)
 
-    def is_above(self, ancestor: int, person: int) -> bool:
-        """Whether `ancestor` is `person` or stands above them at any depth."""
+    def is_above(self, ancestor: int, person: int, fresh: Mapping[int, int]) -> bool:
+        """Whether `ancestor` is `person` or stands above them at any depth; `fresh` are links yet to be hung."""
         while person:
             if person == ancestor:
                 return True
-            person = self.sponsors.get(person, 0)
+            person = fresh.get(person) or self.sponsors.get(person, 0)
         return False
 
-    def depth(self, person: int) -> int:
-        steps = 0
-        while person := self.sponsors.get(person, 0):
-            steps += 1
-        return steps
+    def lines(self, people: Iterable[int]) -> list[int]:
+        """The people and everybody above them, each once and before who stands above."""
+        depths: dict[int, int] = {}
+        for person in people:
+            line = [person]
+            while line[-1] not in depths and (above := self.sponsors.get(line[-1], 0)):
+                line.append(above)
+            depth = depths.get(line[-1], 0)
+            for steps, each in enumerate(reversed(line)):
+                depths.setdefault(each, depth + steps)
+        return sorted(depths, key=lambda person: -depths[person])
 
     def within_reach(self, root: int) -> Iterable[int]:
         """`root` and everybody up to four levels below: those whose path can hold somebody above `root`."""

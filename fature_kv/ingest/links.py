@@ -9,7 +9,6 @@ from fature_kv.domain.rows import Link
 from fature_kv.errors import TreeMoved
 from fature_kv.ingest import parking
 from fature_kv.ingest.fold import Fold
-from fature_kv.ingest.forest import Forest
 from fature_kv.ingest.window import Item, Window
 
 _AT_ONCE = 200
@@ -35,7 +34,8 @@ def _order(link: Link) -> tuple[int, int, int]:
 
 def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     """One try; returns the items that were refused, or whose person came meanwhile."""
-    forest = fold.sync_forest().copy()
+    forest = fold.sync_forest()
+    fresh: dict[int, int] = {}
     held = _read(fold, items)
     accepted: list[Item] = []
     waiting: list[tuple[Item, str, int]] = []
@@ -53,14 +53,14 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
                 (parking.MISSING_USER, link.user_id) if first is None else (parking.MISSING_REFERRER, link.referrer_id)
             )
             waiting.append((item, reason, person))
-        elif first or forest.is_above(link.user_id, link.referrer_id):
+        elif first or forest.is_above(link.user_id, link.referrer_id, fresh):
             reason = "second_sponsor" if first else "cycle"
             bad.append(item._replace(row=parking.bad_link(link, reason)))
         else:
             held[link.user_id] = link.referrer_id
-            forest.hang(link.user_id, link.referrer_id)
+            fresh[link.user_id] = link.referrer_id
             accepted.append(item)
-    refused = _hang(fold, window, accepted, forest)
+    refused = _hang(fold, window, accepted)
     if refused:
         # What was found bad was found so beside links that did not come to be: decide it anew with them.
         return [item for item in items if window.results[item.place] is None]
@@ -77,7 +77,7 @@ def _read(fold: Fold, items: Sequence[Item]) -> dict[int, int | None]:
     return {p: None if rev is None else int(first or 0) for p, (rev, first) in zip(people, replies, strict=True)}
 
 
-def _hang(fold: Fold, window: Window, items: Sequence[Item], forest: Forest) -> list[Item]:
+def _hang(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     """Hangs the accepted links; returns those that were refused because the forest moved."""
     for start in range(0, len(items), _AT_ONCE):
         batch = items[start : start + _AT_ONCE]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fature_kv import journal
+from fature_kv.domain.player import Player
 from fature_kv.domain.rows import Money
 from fature_kv.errors import SeenAlready, Stale
 from fature_kv.ingest import boards, moves, parking
@@ -37,11 +38,7 @@ def apply(fold: Fold, window: Window) -> None:
 
 def _attempt(fold: Fold, window: Window, money: list[Item], bets: list[Item]) -> list[Item]:
     """One try; returns the items of chunks that were refused."""
-    players = fold.load_players({item.row.user_id for item in (*money, *bets)})
-    unfinished = [player for player in players.values() if player.moving]
-    if unfinished:
-        moves.finish(fold, unfinished)
-        players = fold.load_players(players)
+    players = _settled_players(fold, {item.row.user_id for item in (*money, *bets)})
     held = held_versions(fold, money)
     changes, waiting = newest_versions(fold, window, money, held, players)
     pages = SeenPages(fold, np.array(sorted({item.row.id for item in bets}), np.int64))
@@ -52,6 +49,7 @@ def _attempt(fold: Fold, window: Window, money: list[Item], bets: list[Item]) ->
 
     tied = [change for change in changes if change.before and change.before.user_id != change.item.row.user_id]
     if tied:
+        players = _settled_players(fold, {change.before.user_id for change in tied if change.before} | set(players))
         refused += _run(fold, window, tied_batch(fold, tied, players), None, pages)
         players = fold.load_players(players)
     straight = [
@@ -59,6 +57,16 @@ def _attempt(fold: Fold, window: Window, money: list[Item], bets: list[Item]) ->
     ]
     batch, ordered = whole_batch(fold, straight, new, players)
     return refused + _run(fold, window, batch, ordered, pages)
+
+
+def _settled_players(fold: Fold, people: set[int]) -> dict[int, Player]:
+    """States of those who exist; whoever is in the middle of a move is taken to its end first."""
+    players = fold.load_players(people)
+    unfinished = [player for player in players.values() if player.moving]
+    if unfinished:
+        moves.finish(fold, unfinished)
+        players = fold.load_players(people)
+    return players
 
 
 def _park(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
@@ -74,6 +82,7 @@ def _run(fold: Fold, window: Window, batch: Batch, bets: Bets | None, pages: See
         return []
     items = {item.place: item for item in (*window.money, *window.bets)}
     refused: list[Item] = []
+    moved: set[int] = set()
     sent: _Sent | None = None
     try:
         # While the server applies a chunk the next one is made ready: each is guarded by what it assumed, so a chunk
@@ -81,11 +90,17 @@ def _run(fold: Fold, window: Window, batch: Batch, bets: Bets | None, pages: See
         for chunk in batch.cut(fold.configuration, fold.settings.chunk_units):
             ready = _prepare(fold, chunk, items, bets, pages)
             if sent:
-                refused += _finish(fold, window, sent)
+                refused += _finish(fold, window, sent, moved)
                 boards.keep_up(fold)
-            sent = ready._replace(wait=ready.begin())
+                sent = None
+            if moved.isdisjoint(chunk.people):
+                sent = ready._replace(wait=ready.begin())
+            else:  # decided behind a chunk that was refused: somebody else's write may have made the rev it expects
+                fold.players.forget(chunk.people)
+                moved.update(chunk.people)
+                refused += ready.held
         if sent:
-            refused += _finish(fold, window, sent)
+            refused += _finish(fold, window, sent, moved)
     except BaseException:
         fold.players.clear()  # what was decided may or may not be there
         raise
@@ -102,12 +117,13 @@ class _Sent(NamedTuple):
     wait: Callable[[], Any]
 
 
-def _finish(fold: Fold, window: Window, sent: _Sent) -> list[Item]:
+def _finish(fold: Fold, window: Window, sent: _Sent, moved: set[int]) -> list[Item]:
     """Waits for a chunk; returns its rows when it was refused."""
     try:
         sent.wait()
     except (Stale, SeenAlready):
         fold.players.forget(sent.chunk.people)
+        moved.update(sent.chunk.people)
         return sent.held
     window.settle(sent.held, "applied")
     return []

@@ -15,7 +15,7 @@ from fature_kv.domain.player import Effect, Player
 from fature_kv.errors import Stale, TreeMoved
 from fature_kv.ingest import parking
 from fature_kv.ingest.chunks import Batch, MemberMove, Part, sections
-from fature_kv.ingest.fold import Fold, path_text, stop_point
+from fature_kv.ingest.fold import Fold, next_rev, path_text, stop_point
 from fature_kv.scripts import script
 
 _PEOPLE_AT_ONCE = 5000
@@ -85,6 +85,10 @@ def _run(fold: Fold, batch: Batch, *, guard_tree: bool) -> list[int]:
     if not batch.parts:
         return refused
     for chunk in batch.cut(fold.configuration, fold.settings.chunk_units):
+        if not set(refused).isdisjoint(chunk.people):  # decided behind a chunk that was refused (money.py)
+            fold.players.forget(chunk.people)
+            refused += chunk.people
+            continue
         keys = fold.key_list()
         plan = sections(fold, chunk, keys)
         plan["config"] = str(fold.configuration.revision)
@@ -114,7 +118,7 @@ def _add_moves(fold: Fold, batch: Batch, player: Player, target: tuple[int, ...]
     old, new = batch.add_path(player.path), batch.add_path(target)
     for i, some in enumerate(slices):
         part = Part(player.id, player.rev, [], alone=len(slices) > 1)
-        player.rev += 1
+        player.rev = next_rev(player.rev)
         part.pairs = ["rev", player.rev]
         if i == 0 and not player.moving:
             part.members = _member_moves(player, target)

@@ -52,7 +52,9 @@ def quarantine_field(row: Row | BadRow) -> str:
     identity = row_id(row)
     if identity is None:
         assert isinstance(row, BadRow)
-        return f"{row.source}:#{digest(msgspec.json.encode(row.raw, order='deterministic'))}"
+        # Texts, without what is empty: by whatever path a row came, it has one place.
+        told = {column: str(value) for column, value in row.raw.items() if value not in (None, "")}
+        return f"{row.source}:#{digest(msgspec.json.encode(told, order='deterministic'))}"
     return f"{source_of(row)}:{identity}"
 
 
@@ -209,9 +211,13 @@ def bad_link(row: Link, reason: str) -> BadRow:
     return BadRow("tracked", row_id(row), reason, raw)
 
 
-def look_up_quarantine(fold: Fold) -> None:
-    """Remembers what is in quarantine now."""
-    fold.quarantined = frozenset(field.decode() for field in fold.store.call("HKEYS", fold.keys.quarantine))
+def look_up_quarantine(fold: Fold, window: Window) -> None:
+    """Remembers which of the window's rows are in quarantine now."""
+    fields = (
+        [quarantine_field(item.row) for item in window.good] if fold.store.call("EXISTS", fold.keys.quarantine) else []
+    )
+    held = fold.store.call("HMGET", fold.keys.quarantine, *fields) if fields else []
+    fold.quarantined = frozenset(field for field, entry in zip(fields, held, strict=True) if entry is not None)
 
 
 # -- letting go -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from fature_kv.domain.versions import supersedes
 from fature_kv.errors import Stale
 from fature_kv.ingest import parking
 from fature_kv.ingest.chunks import whole_marks
-from fature_kv.ingest.fold import Fold
+from fature_kv.ingest.fold import Fold, next_rev
 from fature_kv.ingest.window import Item, Window
 
 _AT_ONCE = 100
@@ -122,7 +122,7 @@ def _newest(fold: Fold, rows: Iterable[Person], held: Person | None) -> Person |
 
 
 def _section(fold: Fold, person: Person, rev: bytes | None, keys: Any) -> list[Any]:
-    pairs = ["rev", 1 if rev is None else int(rev) + 1, "status", person.status, "registered_at", person.registered_at]
+    pairs = ["rev", next_rev(int(rev or 0)), "status", person.status, "registered_at", person.registered_at]
     if person.updated_at is not None:
         pairs += ["updated_at", person.updated_at]
     personal = [word for name in _PERSONAL if (value := getattr(person, name)) for word in (name, value)]

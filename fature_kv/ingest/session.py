@@ -165,7 +165,7 @@ class Session:
 def _apply_to(fold: Fold, window: Window) -> None:
     """One window, in the order of DOMAIN.md, "Links": people, links (with the histories they move), money."""
     parking.quarantine(fold, window, window.pending(window.bad))
-    parking.look_up_quarantine(fold)
+    parking.look_up_quarantine(fold, window)
     people.apply(fold, window)
     links.apply(fold, window)
     if window.links:

@@ -20,7 +20,7 @@ from fature_kv.domain.rows import Money
 from fature_kv.domain.status import counts
 from fature_kv.ingest import moves
 from fature_kv.ingest.chunks import Batch, Column, Part, VersionChange
-from fature_kv.ingest.fold import Fold
+from fature_kv.ingest.fold import Fold, next_rev
 from fature_kv.ingest.newest import Bets, Change, pack_version
 
 _POSITIONS: Mapping[str, tuple[int, int | None]] = {
@@ -59,7 +59,6 @@ def _add_change(fold: Fold, change: Change, share_of: Any) -> None:
 
 def tied_batch(fold: Fold, changes: Sequence[Change], players: Mapping[int, Player]) -> Batch:
     """Rows that go from one player to another: all players whom such rows tie together share a chunk."""
-    everybody = fold.load_players({c.before.user_id for c in changes if c.before} | set(players))
     batch = Batch()
     for group in _tied_groups(changes):
         shares: dict[int, Share] = defaultdict(Share)
@@ -67,7 +66,7 @@ def tied_batch(fold: Fold, changes: Sequence[Change], players: Mapping[int, Play
             _add_change(fold, change, shares.__getitem__)
             shares[change.item.row.user_id].changes.append(change)
         for i, person in enumerate(sorted(shares)):
-            part = _add_part(fold, batch, everybody[person], shares[person])
+            part = _add_part(fold, batch, players[person], shares[person])
             part.alone, part.tied = i == 0, i > 0
     return batch
 
@@ -187,7 +186,7 @@ def _add_part(fold: Fold, batch: Batch, player: Player, share: Share) -> Part:
     before = player.outcome
     if share.deltas:
         before = player.add(share.deltas, fold.configuration)
-    player.rev += 1
+    player.rev = next_rev(rev)
     part = Part(player.id, rev, ["rev", player.rev])
     part.bets = np.arange(share.bets.start, share.bets.stop)
     part.money = [

@@ -19,18 +19,9 @@ def drain(fold: Fold) -> int:
         waiting = fold.store.call("HKEYS", fold.keys.pending_sizes)
         if not waiting:
             return steps
-        forest = fold.sync_forest()
-        people = {ancestor for person in waiting for ancestor in _line(forest.sponsors, int(person))}
-        ordered = sorted(people, key=lambda person: -forest.depth(person))
+        ordered = fold.sync_forest().lines(map(int, waiting))
         for start in range(0, len(ordered), _AT_ONCE):
             batch = ordered[start : start + _AT_ONCE]
             keys = [fold.tenant.control, fold.keys.pending_sizes, *map(fold.keys.affiliate, batch)]
             steps += fold.store.run(script("sizes"), keys, [fold.generation, int(fold.building), *batch])
             stop_point("after sizes")
-
-
-def _line(sponsors: dict[int, int], person: int) -> list[int]:
-    line = [person]
-    while person := sponsors.get(person, 0):
-        line.append(person)
-    return line

@@ -92,6 +92,11 @@ class Window:
         self._sources = [source_of(item.row) for item in items]
         self._parked = {item.place: item.parked for item in items if item.parked}
 
+    @property
+    def good(self) -> list[Item]:
+        """All items that may be applied."""
+        return [*self.people, *self.links, *self.money, *self.bets]
+
     def settle(self, items: Iterable[Item], result: Result, reason: str | None = None) -> None:
         outcome = RowResult(result, reason)
         for item in items:

@@ -34,7 +34,7 @@ local function settle(keys, plan, all_keys)
     redis.call('ZREM', keys.due, row[1])
     if row[2] then redis.call('SREM', all_keys[row[2]], row[1]) end
   end
-  if #plan.unquarantine > 0 then redis.call('HDEL', keys.quarantine, unpack(plan.unquarantine)) end
+  call_sliced('HDEL', keys.quarantine, plan.unquarantine)
   for _, entry in ipairs(plan.journal) do
     redis.call('XADD', keys.journal, '*', 'kind', entry[1], 'data', entry[2])
   end

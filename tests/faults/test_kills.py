@@ -77,7 +77,7 @@ def test_a_dead_flusher_holds_nobody_up_for_long(undisturbed: Undisturbed, redis
     with pytest.raises(Dies):
         world.feed(world.service(dying, slug), rows)
     dying.close()
-    assert 0 < store.call("PTTL", flush) <= 5000
+    assert 0 < store.call("PTTL", flush) <= 1000
     world.feed(world.service(store, slug), rows)
     assert world.held(store, slug) == undisturbed.figures
 
