@@ -16,10 +16,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fature_kv.errors import FigureOverflow
+
 LEVELS: Final = 5
 METRICS: Final = ("referrals", "validated", "ftd", "deposits", "bets", "wins", "cpa")
 REFERRALS, VALIDATED, FTD, DEPOSITS, BETS, WINS, CPA = range(7)
 MONEY_METRICS: Final = frozenset((DEPOSITS, BETS, WINS, CPA))
+LIMIT: Final = 2**53 - 1
+"""The most a figure holds, either way."""
+_COLUMN_LIMIT: Final = 2.0**62
 TOTALS: Final = LEVELS * len(METRICS)
 
 OWN_FIELDS: Final = (
@@ -98,6 +103,16 @@ def unpack_own(cell: bytes) -> list[int]:
 def pack_own(numbers: Sequence[int]) -> bytes:
     """The cell of a player's own day."""
     return b"".join((value << 8 | i).to_bytes(8, "little", signed=True) for i, value in enumerate(numbers) if value)
+
+
+def sum_runs(values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The sum of each run of a column; FigureOverflow where it might not fit the column."""
+    if not len(values):
+        return values
+    if float(np.add.reduceat(np.abs(values).astype(np.float64), starts).max()) > _COLUMN_LIMIT:
+        raise FigureOverflow("a sum is beyond 2^53-1: no figure of ours can hold it")
+    sums: npt.NDArray[np.int64] = np.add.reduceat(values, starts)
+    return sums
 
 
 def columns(cells: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:

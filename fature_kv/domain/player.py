@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fature_kv.domain import cells
 from fature_kv.domain.commission import Configuration, Qualification, is_active
 from fature_kv.domain.streaks import Runs, runs_of
+from fature_kv.errors import FigureOverflow
 
 
 class Outcome(NamedTuple):
@@ -63,7 +64,7 @@ class Player:
         )
 
     def add(self, deltas: Mapping[int, Sequence[int]], configuration: Configuration) -> Outcome:
-        """Adds to own days; returns the outcome there was before."""
+        """Adds to own days; returns the outcome there was before. FigureOverflow leaves the player half changed."""
         before = self.outcome
         activity_moved = deposits_moved = False
         for day, delta in deltas.items():
@@ -78,6 +79,8 @@ class Player:
             deposits_moved |= delta[cells.OWN_DEPOSITS_COUNT] != 0
             for i, value in enumerate(delta):
                 self.totals[i] += value
+                if self.totals[i] > cells.LIMIT:
+                    raise FigureOverflow(f"a sum of person {self.id} is beyond 2^53-1: no figure of ours can hold it")
             if not any(own):
                 del self.days[day]
         self.outcome = Outcome(

@@ -89,5 +89,6 @@ REASONS: Final[Mapping[str, str]] = {
     "self_referral": "somebody refers themselves",
     "cycle": "the link would close a loop in the sponsor forest",
     "second_sponsor": "the person already came through another sponsor",
+    "overflow": "a sum would pass 2^53-1 centavos, the most that a figure can hold",
     "bad_row": "the row lacks columns or has more than its header",
 }

@@ -24,7 +24,6 @@ from fature_kv.keyspace import GenerationKeys
 
 Column: TypeAlias = npt.NDArray[np.int64]
 _NO_ROWS: Column = np.empty(0, np.int64)
-_LIMIT = 2**53 - 1
 _SHARED_WITHIN = 8
 """An ancestor's day that one of that many parts before touches too costs its chunk nothing more."""
 
@@ -185,7 +184,7 @@ def _sum_by(keys: Column, value: Column) -> tuple[Column, Column]:
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    sums = np.add.reduceat(value[order], starts)
+    sums = cells.sum_runs(value[order], starts)
     kept = sums != 0
     return ordered[starts][kept], sums[kept]
 
@@ -243,7 +242,7 @@ def _cells(groups: Sequence[Column], slot: Column, value: Column) -> Iterator[tu
     """Start and cell of each run of equal groups."""
     if not len(slot):
         return
-    if int(np.abs(value).max()) > _LIMIT:
+    if int(np.abs(value).max()) > cells.LIMIT:
         raise FigureOverflow("a sum is beyond 2^53-1: no figure of ours can hold it")
     changed = np.zeros(len(slot), bool)
     changed[0] = True

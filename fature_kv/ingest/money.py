@@ -10,7 +10,7 @@ import numpy as np
 from fature_kv import journal
 from fature_kv.domain.player import Player
 from fature_kv.domain.rows import Money
-from fature_kv.errors import SeenAlready, Stale
+from fature_kv.errors import FigureOverflow, SeenAlready, Stale
 from fature_kv.ingest import boards, moves, parking
 from fature_kv.ingest.chunks import Batch, Chunk, sections
 from fature_kv.ingest.fold import Fold
@@ -23,16 +23,32 @@ from fature_kv.keyspace import VERSION_PAGE
 
 def apply(fold: Fold, window: Window) -> None:
     """Applies the window's money rows; rows that came too early are parked."""
-    money, bets = window.pending(window.money), window.pending(window.bets)
+    _apply(fold, window, window.pending([*window.money, *window.bets]))
+
+
+def _apply(fold: Fold, window: Window, items: list[Item]) -> None:
+    """Applies the items; a row that takes a sum beyond what can be held is found by halves, and put aside."""
+    try:
+        _until_none_is_refused(fold, window, items)
+    except FigureOverflow:
+        fold.players.clear()
+        left = window.pending(items)
+        if len(left) == 1:
+            parking.quarantine(fold, window, [left[0]._replace(row=parking.too_large(left[0].row))])
+        else:
+            _apply(fold, window, left[: len(left) // 2])
+            _apply(fold, window, left[len(left) // 2 :])
+
+
+def _until_none_is_refused(fold: Fold, window: Window, items: list[Item]) -> None:
     for attempt in range(fold.settings.retry_attempts):
-        if not money and not bets:
+        if not items:
             return
-        refused = _attempt(fold, window, money, bets)
-        money = [item for item in refused if type(item.row) is Money]
-        bets = [item for item in refused if type(item.row) is not Money]
-        if refused:
+        money = [item for item in items if type(item.row) is Money]
+        items = _attempt(fold, window, money, [item for item in items if type(item.row) is not Money])
+        if items:
             parking.back_off(attempt)
-    if money or bets:
+    if items:
         raise parking.crowded(fold)
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from fature_kv.domain import calendar
-from fature_kv.domain.rows import BadRow, Link, Row
+from fature_kv.domain.money import money_text
+from fature_kv.domain.rows import BadRow, Bet, Link, Money, Row
 from fature_kv.domain.versions import latest_time
 from fature_kv.errors import ServerUnavailable
 from fature_kv.ingest.fold import Fold, KeyList
@@ -209,6 +210,17 @@ def bad_link(row: Link, reason: str) -> BadRow:
     """A link that can't be accepted, as a row of quarantine."""
     raw = {"user_id": row.user_id, "referrer_id": row.referrer_id, "tracked_em": calendar.rfc3339(row.tracked_at)}
     return BadRow("tracked", row_id(row), reason, raw)
+
+
+def too_large(row: Money | Bet) -> BadRow:
+    """A row that would take a sum beyond what a figure can hold, as a row of quarantine."""
+    raw: dict[str, object] = {"id": row.id, "user_id": row.user_id, "criado_em": calendar.rfc3339(row.created_at)}
+    if isinstance(row, Bet):
+        raw |= {"stake": money_text(row.stake), "win": money_text(row.win)}
+    else:
+        raw |= {"valor": money_text(row.amount), "status": row.status}
+        raw |= {} if row.updated_at is None else {"atualizado_em": calendar.rfc3339(row.updated_at)}
+    return BadRow(source_of(row), row_id(row), "overflow", raw)
 
 
 def look_up_quarantine(fold: Fold, window: Window) -> None:

@@ -116,7 +116,7 @@ def _share_bets(order: Sequence[int], bets: Bets, ranks: Column, shares: dict[in
     changed = np.concatenate(([True], (ranks[1:] != ranks[:-1]) | (bets.day[1:] != bets.day[:-1])))
     starts = np.flatnonzero(changed)
     ends = np.append(starts[1:], len(ranks))
-    stakes, wins = np.add.reduceat(bets.stake, starts), np.add.reduceat(bets.win, starts)
+    stakes, wins = cells.sum_runs(bets.stake, starts), cells.sum_runs(bets.win, starts)
     groups = zip(
         ranks[starts].tolist(), bets.day[starts].tolist(), stakes.tolist(), wins.tolist(),
         starts.tolist(), ends.tolist(), strict=True,

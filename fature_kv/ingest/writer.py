@@ -122,7 +122,7 @@ class Writer:
         except FatureError as error:
             self._sessions.pop(slug, None)
             _fail(batch, error)
-        except Exception as error:
+        except Exception as error:  # one tenant's trouble must not stop the others' writes
             _log.exception("rows of tenant %s could not be applied", slug)
             self._sessions.pop(slug, None)
             _fail(batch, error)
@@ -147,14 +147,22 @@ class Writer:
             every = tenants.list_tenants(self._store)
             asked = [command for t in every for command in chores(t.keys, t.live, self._clock())]
             replies = self._store.pipeline(asked)
-            for tenant, waiting, due in zip(every, replies[::2], replies[1::2], strict=True):
-                if waiting or due:
-                    session = self._session(tenant.slug)
-                    session.release()
-                    session.settle()
         except FatureError as error:
             self._sessions.clear()
             _log.warning("chores were put off: %s", error)
+            return
+        for tenant, waiting, due in zip(every, replies[::2], replies[1::2], strict=True):
+            if waiting or due:
+                self._do_chores_of(tenant.slug)
+
+    def _do_chores_of(self, slug: str) -> None:
+        try:
+            session = self._session(slug)
+            session.release()
+            session.settle()
+        except Exception as error:  # one tenant's trouble must not stop the others' chores
+            self._sessions.pop(slug, None)
+            _log.warning("chores of tenant %s were put off: %s", slug, error)
 
 
 def _fail(batch: Sequence[_Request], error: Exception) -> None:

@@ -1,0 +1,102 @@
+"""What is too large or too much: nothing is half done, nothing poisons what comes after."""
+
+from __future__ import annotations
+
+import pytest
+
+from fature_kv.archive.reconcile import reconcile_with_journal
+from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person
+from fature_kv.ingest.writer import Writer
+from fature_kv.settings import Settings
+from fature_kv.store import Store
+from tests.laws.service import Service
+from tests.model.model import DEFAULT_CONFIG_VERSIONS
+
+DAY = 86_400_000_000
+NOW = 1_750_950_000_000_000
+HUGE = MAX_ID
+
+
+def service(store: Store, people: int = 3, **settings: int) -> Service:
+    made = Service(store, "America/Sao_Paulo", DEFAULT_CONFIG_VERSIONS, Settings(**settings))
+    made.feed([Person(n, "", "", "", "active", NOW - 9 * DAY) for n in range(1, people + 1)], NOW)
+    made.feed([Link(2, 1, NOW - 8 * DAY)], NOW)
+    return made
+
+
+def differences(made: Service) -> list[object]:
+    return list(reconcile_with_journal(made.store, made.slug, made.settings))
+
+
+def test_clearing_a_large_quarantine_is_all_or_nothing(store: Store) -> None:
+    """Ten thousand rows of one chunk clear their quarantine: more than Lua's unpack takes."""
+    made = service(store)
+    made.feed([BadRow("casino_bets_v", str(n), "bad_money", {"id": n}) for n in range(1, 10_001)], NOW)
+    results = made.feed([Bet(n, 2, 123, 0, NOW - DAY) for n in range(1, 10_001)], NOW)
+    assert {result for result, _ in results} == {"applied"}
+    assert made.affiliate(2)["own"]["bets_cents"] == 1_230_000
+    assert made.leaderboard("bets")["items"][0]["score"] == 1_230_000
+    assert differences(made) == []
+
+
+def test_rows_that_no_sum_can_hold_are_put_aside(store: Store) -> None:
+    made = service(store)
+    rows = [Bet(n, 2, HUGE // 2 - 100 if n % 3 == 1 else 1, 0, NOW - n * DAY // 9) for n in range(1, 10)]
+    results = made.feed(rows, NOW)
+    assert [result for result, _ in results].count("applied") == 8
+    assert {reason for result, reason in results if result == "quarantined"} == {"overflow"}
+    assert made.affiliate(2)["own"]["bets_cents"] == made.affiliate(1)["total_bets_cents"]
+    assert differences(made) == []
+
+
+def test_sums_of_many_large_rows_never_wrap(store: Store) -> None:
+    made = service(store)
+    results = made.feed([Bet(n, 2, HUGE, 0, NOW) for n in range(1, 2049)], NOW)
+    assert [result for result, _ in results].count("applied") == 1
+    assert made.affiliate(2)["own"]["bets_cents"] == HUGE
+
+
+def test_a_tenant_in_trouble_stops_no_other(redis_server: str, store: Store) -> None:
+    poor, fine = service(store), service(store)
+    session = poor.session()
+    store.call("SET", session.fold.keys.own(2), "no hash")  # whatever touches person 2 fails
+    writer = Writer(Store(redis_server), Settings())
+    writer.start()
+    try:
+        with pytest.raises(Exception, match="Redis refused"):
+            writer.submit(poor.slug, [Bet(1, 2, 5, 5, NOW)]).result(30)
+        told = writer.submit(fine.slug, [Bet(1, 2, 5, 5, NOW)]).result(30)
+        assert told[0].result == "applied"
+        assert writer.alive
+    finally:
+        writer.stop()
+
+
+def test_a_row_that_leaves_a_person_in_the_middle_of_a_move(redis_server: str, store: Store) -> None:
+    """A version goes from one player to another while the first one's history is half moved."""
+    made = service(store, people=4, chunk_units=20)
+    made.feed([Bet(n, 3, 10, 0, NOW - n * DAY) for n in range(1, 60)], NOW)
+    made.feed([Money("depositos", 1, 3, 5000, "approved", NOW - 5 * DAY)], NOW)
+
+    class Dies(Exception):
+        pass
+
+    class Dying(Store):
+        left = 3
+
+        def begin(self, script, keys, args):  # type: ignore[no-untyped-def]
+            if script.name == "chunk":
+                Dying.left -= 1
+                if Dying.left < 0:
+                    raise Dies
+            return super().begin(script, keys, args)
+
+    healthy = made.store
+    made.store = Dying(redis_server)
+    with pytest.raises(Dies):
+        made.feed([Link(3, 1, NOW - 2 * DAY)], NOW)
+    made.store = healthy
+    assert store.call("HGET", made.session().fold.keys.affiliate(3), "moving") is not None
+    made.feed([Money("depositos", 1, 4, 7000, "approved", NOW - 5 * DAY, NOW)], NOW)
+    assert differences(made) == []
+    assert made.affiliate(1)["total_deposits_cents"] == 0
