@@ -4,9 +4,8 @@ A text is read by its shape alone, never by a locale: where two readings are pos
 
     105  105.5  105,57                  plain, up to two decimals after one separator
     1.234,56  1,234.56  1.234.567,89    thousands in groups of three, decimals after the other separator
-    1.234.567  1,234,567                two groups or more can only be thousands
     R$ 1.234,56                         any of these after the sign of the real
-    1.234  1,234                        refused: 1234 or 1.234?
+    1.234  1,234  1.234.567             refused: thousands or decimals? DOMAIN names thousands only before decimals
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ _PLAIN: Final = re.compile(r"([0-9]+)(?:[.,]([0-9]{1,2}))?")
 _GROUPED: Final = (
     re.compile(r"([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"),
     re.compile(r"([1-9][0-9]{0,2}(?:,[0-9]{3})+)\.([0-9]{1,2})"),
-    re.compile(r"([1-9][0-9]{0,2}(?:\.[0-9]{3}){2,})()"),
-    re.compile(r"([1-9][0-9]{0,2}(?:,[0-9]{3}){2,})()"),
 )
 _DRESSED: Final = re.compile(r"(-)?\s*(?:R\$)?\s*(-)?\s*(\S+)")
 

@@ -70,11 +70,11 @@ class Service:
         return self.ask(levels.mlm_structure, affiliate)
 
     def referrals(self, affiliate: int, level: int, status: str | None = None) -> Any:
-        return self.ask(referrals.referrals, affiliate, level, status)
+        return self.ask(referrals.referrals, affiliate, level, status, 10_000)
 
     def summary(self, affiliate: int, period: str, first: str | None = None, last: str | None = None) -> Any:
         days = [None if day is None else calendar.parse_day(day) for day in (first, last)]
-        return self.ask(summaries.summary, affiliate, period, *days)
+        return self.ask(summaries.summary, affiliate, period, *days, 10_000)
 
     def streak(self, affiliate: int, at_day: str) -> Any:
         return self.ask(streaks.streak, affiliate, calendar.parse_day(at_day))
