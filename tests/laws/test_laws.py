@@ -86,6 +86,35 @@ def test_conflicts_end_as_the_model_says(store: Store, world: World, data: st.Da
     assert quarantine_of(service) == expected_fields
 
 
+@laws
+@given(worlds(), st.data())
+def test_conserved(store: Store, world: World, data: st.DataObject) -> None:
+    """Law 3: level-n money is the own money of all who have an n-th ancestor; every period adds up to the totals."""
+    service = fed(store, world, data.draw(splits(world.rows)))
+    held = {person: told for person in world.people if (told := service.affiliate(person))}
+    structures = {person: service.mlm_structure(person)["levels"] for person in held}
+    for level in range(1, 6):
+        members = [person for person in held if nth_ancestor(held, person, level)]
+        for name in ("deposits_cents", "bets_cents", "wins_cents", "ggr_cents"):
+            of_ancestors = sum(levels[level - 1][name] for levels in structures.values())
+            assert of_ancestors == sum(held[member]["own"][name] for member in members)
+        assert sum(levels[level - 1]["count"] for levels in structures.values()) == len(members)
+    names = {"validated_referrals": "total_validated_referrals", "new_referrals": "total_referrals", "ftd": "total_ftd"}
+    names |= {f"{name}_cents": f"total_{name}_cents" for name in ("deposits", "bets", "wins", "ggr", "cpa")}
+    for person, totals in held.items():
+        for period in ("day", "week", "month", "year"):
+            items = service.summary(person, period)["items"]
+            told_names = names | ({"rev_cents": "total_rev_cents"} if period in ("month", "year") else {})
+            sums = {name: sum(item[name] for item in items) for name in told_names}
+            assert sums == {name: totals[total] for name, total in told_names.items()}
+
+
+def nth_ancestor(held: dict[int, Any], person: int | None, level: int) -> int | None:
+    for _ in range(level):
+        person = held[person]["sponsor_id"] if person else None
+    return person
+
+
 def quarantine_of(service: Service) -> set[str]:
     """Fields of the quarantine; the digest of a row without an id cut off."""
     fold = service.session().fold
