@@ -5,7 +5,7 @@
 -- KEYS  1 control, 2 state of the live generation, 3 config, 4 journal
 -- ARGV  1 live generation, 2 revision expected, 3 '1' when the tenant was seen to have money rows else '0',
 --       4 the new revision, 5 the version (JSON), 6 kind and 7 data of the journal entry,
---       8 now (microseconds)
+--       8 now (microseconds), 9 '1' when figures need a rebuild to follow it, which `control` tells until one swapped
 -- Returns OK
 -- Errors  FATURE_GENERATION, FATURE_CONFIG when the revision moved or the first money row came; nothing was done
 
@@ -22,5 +22,6 @@ if has_money ~= money_rows then return redis.error_reply('FATURE_CONFIG money_ro
 
 redis.call('HSET', config, revision, version)
 redis.call('HSET', control, 'config', revision)
+if ARGV[9] == '1' then redis.call('HSET', control, 'owes_rebuild', '1') end
 redis.call('XADD', journal, '*', 'kind', kind, 'data', data)
 return 'OK'

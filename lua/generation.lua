@@ -35,6 +35,6 @@ elseif step == 'swap' then
     if fresh[i] then redis.call('HSET', state, field, fresh[i]) end
   end
   redis.call('HSET', control, 'live', number)
-  redis.call('HDEL', control, 'hold', 'building')
+  redis.call('HDEL', control, 'hold', 'building', 'owes_rebuild')
 end
 return 'OK'

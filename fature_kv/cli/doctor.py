@@ -162,7 +162,7 @@ def _memory(info: dict[str, str]) -> Check:
 def _backlog(store: Store, tenant: Tenant, settings: Settings) -> Iterator[Check]:
     """What a tenant still has to do, and what waits for somebody."""
     keys = tenant.keys.generation(tenant.live)
-    moves, sizes, dirty, parked, bad, hold, building = store.pipeline(
+    moves, sizes, dirty, parked, bad, hold, building, owed = store.pipeline(
         [
             ("HLEN", keys.moves),
             ("HLEN", keys.pending_sizes),
@@ -171,6 +171,7 @@ def _backlog(store: Store, tenant: Tenant, settings: Settings) -> Iterator[Check
             ("HLEN", keys.quarantine),
             ("HGET", tenant.keys.control, "hold"),
             ("HGET", tenant.keys.control, "building"),
+            ("HGET", tenant.keys.control, "owes_rebuild"),
         ]
     )
     name = f"tenant {tenant.slug}"
@@ -179,6 +180,9 @@ def _backlog(store: Store, tenant: Tenant, settings: Settings) -> Iterator[Check
         yield Check(
             name, "warning", f"{found}; writers wait for a rebuild", "if none runs, run `fature-kv rebuild` again"
         )
+    elif owed is not None:
+        remedy = f"run `fature-kv rebuild --tenant {tenant.slug} --from journal`"
+        yield Check(name, "failed", f"{found}; a configuration for days gone by waits for a rebuild", remedy)
     elif building is not None:
         yield Check(name, "warning", f"{found}; a rebuild was begun", "if none runs, run `fature-kv rebuild` again")
     elif max(parked / settings.parked_limit, bad / settings.quarantine_limit) > 0.9:

@@ -92,7 +92,8 @@ def set_configuration(
         allowed = first_allowed_day(today, now_us, seen.zone)
         first = _first_day(asked, allowed, seen.money_rows, rebuild)
         try:
-            return _add(store, keys, seen, Version(seen.revision + 1, first, document), now_us)
+            version = Version(seen.revision + 1, first, document)
+            return _add(store, keys, seen, version, now_us, owes_rebuild=rebuild and seen.money_rows)
         except ConfigMoved:
             continue
         except GenerationMoved:
@@ -143,7 +144,7 @@ def _look(store: Store, keys: TenantKeys) -> _Seen:
     return _Seen(generation, int(revision or 0), money_rows, ZoneInfo(zone.decode()))
 
 
-def _add(store: Store, keys: TenantKeys, seen: _Seen, version: Version, now_us: int) -> Version:
+def _add(store: Store, keys: TenantKeys, seen: _Seen, version: Version, now_us: int, *, owes_rebuild: bool) -> Version:
     stored = _Stored(_text(version.effective_from), version.document, now_us)
     body = {"run": "", "at": now_us, "revision": version.revision, **msgspec.to_builtins(stored)}
     kind, data = journal.entry("config", body)
@@ -152,7 +153,7 @@ def _add(store: Store, keys: TenantKeys, seen: _Seen, version: Version, now_us: 
         [keys.control, keys.generation(seen.generation).state, keys.config, keys.journal],
         [
             *(seen.generation, seen.revision, int(seen.money_rows)),
-            *(version.revision, msgspec.json.encode(stored), kind, data, now_us),
+            *(version.revision, msgspec.json.encode(stored), kind, data, now_us, int(owes_rebuild)),
         ],
     )
     return version

@@ -11,6 +11,7 @@ Own slots: the figures of a player's own day.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct
 from typing import Final
 
 import numpy as np
@@ -100,9 +101,13 @@ def unpack_own(cell: bytes) -> list[int]:
     return numbers
 
 
+_PACKERS: Final = [Struct(f"<{n}q").pack for n in range(len(OWN_FIELDS) + 1)]
+
+
 def pack_own(numbers: Sequence[int]) -> bytes:
     """The cell of a player's own day."""
-    return b"".join((value << 8 | i).to_bytes(8, "little", signed=True) for i, value in enumerate(numbers) if value)
+    packed = [value << 8 | i for i, value in enumerate(numbers) if value]
+    return _PACKERS[len(packed)](*packed)
 
 
 def sum_runs(values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,12 +42,12 @@ _LIFETIME_MS = 1000
 _POLL_S = 0.002
 
 
-class Score(NamedTuple):
-    """A member's new place on a board; 0 for none."""
+class Scores(NamedTuple):
+    """Members' new figures on one board; 0 for those who leave it."""
 
     board: str
-    person: int
-    score: int
+    people: Column
+    figures: Column
 
 
 def follow(fold: Fold) -> None:
@@ -91,24 +91,25 @@ def _flush(fold: Fold, token: str) -> None:
         stop_point("after boards")
 
 
-def _write(fold: Fold, token: str, scores: Sequence[Score]) -> None:
-    by_board: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for board, person, score in scores:
-        by_board[board].append((-score, person))
+def _write(fold: Fold, token: str, scores: Iterable[Scores]) -> None:
+    """Writes boards, sorted and many members a call, so that no call is long."""
     calls: list[tuple[list[str], list[Any]]] = [([], [])]
     room = _MEMBERS_AT_ONCE
-    for board, members in by_board.items():
-        members.sort()
+    for board, people, figures in scores:
+        order = np.lexsort((people, -figures))
+        members = [board_member(person) for person in people[order].tolist()]
+        negated = (-figures[order]).tolist()
         for start in range(0, len(members), _MEMBERS_AT_ONCE):
-            some = members[start : start + _MEMBERS_AT_ONCE]
+            part = slice(start, start + _MEMBERS_AT_ONCE)
+            some = list(zip(negated[part], members[part], strict=True))
             if len(some) > room:
                 calls.append(([], []))
                 room = _MEMBERS_AT_ONCE
             room -= len(some)
             boards, plan = calls[-1]
             boards.append(board)
-            add = [word for score, person in some if score for word in (score, board_member(person))]
-            plan.append([3 + len(boards), add, [board_member(person) for score, person in some if not score]])
+            add = [word for pair in some if pair[0] for word in pair]
+            plan.append([3 + len(boards), add, [member for score, member in some if not score]])
     fixed = [fold.keys.flush, fold.keys.dirty, fold.keys.state]
     for boards, plan in calls:
         if plan:
@@ -127,7 +128,7 @@ class _Cells(NamedTuple):
     value: Column
 
 
-def _scores(fold: Fold, marks: Marks) -> Iterator[list[Score]]:
+def _scores(fold: Fold, marks: Marks) -> Iterator[list[Scores]]:
     whole = np.unique(marks.whole).tolist()
     marks = _with_whole(fold, marks, whole)
     affiliates = np.unique(marks.affiliates)
@@ -169,12 +170,12 @@ def _with_whole(fold: Fold, marks: Marks, whole: Sequence[int]) -> Marks:
     )
 
 
-def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]:
+def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Scores]:
     owner, days, metrics = _distinct(marks, affiliates)
     metrics = metrics | np.where(metrics & _GGR_BITS, 1 << GGR, 0)
     active, months, day_cells = _read(fold, affiliates.tolist(), owner, days)
     months, day_cells = _with_ggr(months), _with_ggr(day_cells)
-    scores: list[Score] = []
+    scores: list[Scores] = []
 
     def place(periods: Column, found: _Cells, name: Callable[[int], str]) -> None:
         base = int(max(periods.max(initial=0), found.period.max(initial=0))) + 1
@@ -182,10 +183,10 @@ def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]
         for metric_name, metric in _BOARDS.items():
             keys = np.unique(touched[(metrics >> metric & 1).astype(bool)])
             who, when = np.divmod(keys, base)
-            values = np.where(active[who], _look_up(found, metric, base, keys), 0)
-            boards: dict[int, str] = {p: fold.keys.board(metric_name, name(p)) for p in np.unique(when).tolist()}
-            rows = zip(when.tolist(), affiliates[who].tolist(), values.tolist(), strict=True)
-            scores.extend([Score(boards[period], person, value) for period, person, value in rows])
+            figures = np.where(active[who], _look_up(found, metric, base, keys), 0)
+            for period, mine in _by_period(when):
+                board = fold.keys.board(metric_name, name(period))
+                scores.append(Scores(board, affiliates[who[mine]], figures[mine]))
 
     month_of = _numbered(calendar.month_key, days)
     place(days, day_cells, calendar.day_text)
@@ -197,9 +198,17 @@ def _network_scores(fold: Fold, marks: Marks, affiliates: Column) -> list[Score]
     place(month_of, months, _month_text)
     place(np.zeros_like(days), months._replace(period=np.zeros_like(months.period)), lambda _: "all")
     ggr_moved = (metrics & _GGR_BITS) > 0
-    touched_months = np.unique(np.stack((owner[ggr_moved], month_of[ggr_moved])), axis=1)
-    scores += _rev_scores(fold, affiliates, active, months, touched_months)
+    scores += _rev_scores(fold, affiliates, active, months, owner[ggr_moved], month_of[ggr_moved])
     return scores
+
+
+def _by_period(when: Column) -> Iterator[tuple[int, Column]]:
+    """The distinct periods, each with the places where it stands."""
+    order = np.argsort(when, kind="stable")
+    periods, starts = np.unique(when[order], return_index=True)
+    ends = [*starts.tolist()[1:], len(when)]
+    for period, start, end in zip(periods.tolist(), starts.tolist(), ends[: len(periods)], strict=True):
+        yield period, order[start:end]
 
 
 def _distinct(marks: Marks, affiliates: Column) -> tuple[Column, Column, Column]:
@@ -276,34 +285,44 @@ def _look_up(found: _Cells, metric: int, base: int, wanted: Column) -> Column:
     return sums
 
 
-def _rev_scores(fold: Fold, affiliates: Column, active: Any, months: _Cells, touched: Column) -> list[Score]:
-    by_month: dict[tuple[int, int], int] = defaultdict(int)
+def _rev_scores(
+    fold: Fold, affiliates: Column, active: Any, months: _Cells, owner: Column, month: Column
+) -> list[Scores]:
+    """REV of the months that were touched, and of all time: from each month's GGR by level, never accumulated."""
+    if not len(owner):
+        return []
+    base = int(max(months.period.max(initial=0), month.max())) + 1
+    held, rev = _month_revs(fold, months, base)
+    every = np.zeros(len(affiliates), np.int64)
+    np.add.at(every, held // base, rev)
+    touched = np.unique(owner * base + month)
+    who, when = np.divmod(touched, base)
+    at = np.minimum(np.searchsorted(held, touched), max(len(held) - 1, 0))
+    figures = np.where(active[who] & (held[at] == touched), rev[at], 0) if len(held) else np.zeros_like(touched)
+    scores = [
+        Scores(fold.keys.board("rev", _month_text(period)), affiliates[who[mine]], figures[mine])
+        for period, mine in _by_period(when)
+    ]
+    moved = np.unique(owner)
+    return [*scores, Scores(fold.keys.board("rev", "all"), affiliates[moved], np.where(active[moved], every[moved], 0))]
+
+
+def _month_revs(fold: Fold, months: _Cells, base: int) -> tuple[Column, Column]:
+    """`owner * base + month`, ascending, and the month's REV."""
     ggr = months.slot % 16 == GGR
-    base = int(months.period.max(initial=0)) + 1
-    keys, inverse = np.unique(
-        (months.owner[ggr] * base + months.period[ggr]) * 16 + months.slot[ggr] // 16, return_inverse=True
-    )
+    place = months.owner[ggr] * base + months.period[ggr]
+    keys, inverse = np.unique(place * 16 + months.slot[ggr] // 16, return_inverse=True)
     sums = np.zeros(len(keys), np.int64)
     np.add.at(sums, inverse, months.value[ggr])
     in_force = {month: fold.configuration.in_force(_first_day(month)) for month in set(months.period.tolist())}
+    by_month: dict[int, list[int]] = defaultdict(list)
     for key, total in zip(keys.tolist(), sums.tolist(), strict=True):
-        owner, month = divmod(key // 16, base)
-        by_month[owner, month] += level_rev(total, in_force[month], key % 16 + 1)
-    carried = {place: month_rev([value], in_force[place[1]]) for place, value in by_month.items()}
-    totals: dict[int, int] = defaultdict(int)
-    for (owner, _), value in carried.items():
-        totals[owner] += value
-    scores = []
-    for owner, month in zip(*touched.tolist(), strict=True):
-        value = carried.get((owner, month), 0) if active[owner] else 0
-        scores.append(Score(fold.keys.board("rev", _month_text(month)), int(affiliates[owner]), value))
-    for owner in np.unique(touched[0]).tolist():
-        value = totals[owner] if active[owner] else 0
-        scores.append(Score(fold.keys.board("rev", "all"), int(affiliates[owner]), value))
-    return scores
+        by_month[key // 16].append(level_rev(total, in_force[key // 16 % base], key % 16 + 1))
+    revs = [month_rev(levels, in_force[place % base]) for place, levels in by_month.items()]
+    return np.array(list(by_month), np.int64), np.array(revs, np.int64)
 
 
-def _streak_scores(fold: Fold, marks: Marks, people: Column) -> list[Score]:
+def _streak_scores(fold: Fold, marks: Marks, people: Column) -> list[Scores]:
     commands: list[tuple[str, ...]] = []
     for person in people.tolist():
         commands += [("HGET", fold.keys.affiliate(person), "status"), ("GET", fold.keys.streak(person))]
@@ -314,9 +333,13 @@ def _streak_scores(fold: Fold, marks: Marks, people: Column) -> list[Score]:
     }
     chosen = np.isin(marks.people, people)
     touched = set(zip(marks.people[chosen].tolist(), marks.streak_days[chosen].tolist(), strict=True))
+    by_day: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for person, day in touched:
+        by_day[day][0].append(person)
+        by_day[day][1].append(held[person].get(day, 0))
     return [
-        Score(fold.keys.board("streak", calendar.day_text(day)), person, held[person].get(day, 0))
-        for person, day in sorted(touched)
+        Scores(fold.keys.board("streak", calendar.day_text(day)), np.array(who, np.int64), np.array(current, np.int64))
+        for day, (who, current) in sorted(by_day.items())
     ]
 
 

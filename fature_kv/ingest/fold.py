@@ -6,7 +6,7 @@ and what was refused is forgotten and read again.
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +33,7 @@ def stop_point(name: str) -> None:
 
 def next_rev(rev: int) -> int:
     """The rev after a write: a random step further, so that two writers from one state never end in the same."""
-    return rev + 1 + secrets.randbelow(1 << 20)
+    return rev + 1 + random.getrandbits(20)
 
 
 class KeyList:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fature_kv import tenants
 from fature_kv.archive.rebuild import rebuild_from_journal
 from fature_kv.archive.reconcile import reconcile_with_journal
+from fature_kv.commission import configuration
 from fature_kv.domain.rows import Bet, Person
 from fature_kv.errors import FatureError
 from fature_kv.store import Store
@@ -125,3 +126,14 @@ def test_writers_go_on_while_it_is_rebuilt(redis_server: str, store: Store) -> N
     thread.join()
     assert service.affiliate(1)["own"]["bets_count"] == before + len(written)
     assert reconcile_with_journal(store, service.slug, service.settings) == []
+
+
+def test_a_configuration_for_days_gone_by_owes_a_rebuild(store: Store) -> None:
+    """Until figures follow it the tenant says so, whatever was killed in between."""
+    service = small(store)
+    document = DEFAULT_CONFIG_VERSIONS[0][1]
+    configuration.set_configuration(store, service.slug, document, None, today=20_000, now_us=NOW, rebuild=True)
+    control = service.session().keys.control
+    assert store.call("HGET", control, "owes_rebuild") == b"1"
+    rebuild_from_journal(store, service.slug, service.settings)
+    assert store.call("HGET", control, "owes_rebuild") is None
