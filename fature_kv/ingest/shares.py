@@ -7,7 +7,7 @@ player is split by whole days; players whom one row ties together (it goes from 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,12 +203,10 @@ def _add_part(fold: Fold, batch: Batch, player: Player, share: Share) -> Part:
     return part
 
 
-def _own_values(part: Part, player: Player, deltas: Iterable[int]) -> None:
-    for name, total in zip(cells.OWN_FIELDS, player.totals, strict=True):
-        if total:
-            part.pairs += [f"own_{name}", total]
-        else:
-            part.gone.append(f"own_{name}")
+def _own_values(part: Part, player: Player, deltas: Mapping[int, Sequence[int]]) -> None:
+    for i, moved in enumerate(map(any, zip(*deltas.values(), strict=True))):
+        if moved:
+            _value(part, f"own_{cells.OWN_FIELDS[i]}", player.totals[i] or None)
     for day in deltas:
         own = player.days.get(day)
         if own is None:

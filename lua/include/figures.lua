@@ -17,35 +17,38 @@ local function add_record(writes, key, delta)
   local names, n = {}, count / 2
   for i = 1, n do names[i] = RECORD[numbers[2 * i - 1] + 1] end
   local old = redis.call('HMGET', key, unpack(names))
-  local set, gone = {}, {}
+  local set, filled, gone = {}, 0, nil
   for i = 1, n do
-    local sum = (tonumber(old[i]) or 0) + numbers[2 * i]
+    local held = old[i]
+    local sum = numbers[2 * i] + (held and tonumber(held) or 0)
     if not exact(sum) then return false end
     if sum == 0 then
+      gone = gone or {}
       gone[#gone + 1] = names[i]
     else
-      set[#set + 1], set[#set + 2] = names[i], sum
+      set[filled + 1], set[filled + 2], filled = names[i], sum, filled + 2
     end
   end
-  put(writes, 'HSET', key, set)
-  put(writes, 'HDEL', key, gone)
+  if filled > 0 then put(writes, 'HSET', key, set) end
+  if gone then put(writes, 'HDEL', key, gone) end
   return true
 end
 
 -- Adds cells to the periods of a day or month series.
 local function add_series(writes, key, periods, deltas)
   local old = redis.call('HMGET', key, unpack(periods))
-  local set, gone = {}, {}
-  for i, delta in ipairs(deltas) do
-    local sum = add_cells(old[i], delta)
+  local set, n, gone = {}, 0, nil
+  for i = 1, #deltas do
+    local sum = add_cells(old[i], deltas[i])
     if not sum then return false end
     if sum == '' then
+      gone = gone or {}
       gone[#gone + 1] = periods[i]
     else
-      set[#set + 1], set[#set + 2] = periods[i], sum
+      set[n + 1], set[n + 2], n = periods[i], sum, n + 2
     end
   end
-  put(writes, 'HSET', key, set)
-  put(writes, 'HDEL', key, gone)
+  if n > 0 then put(writes, 'HSET', key, set) end
+  if gone then put(writes, 'HDEL', key, gone) end
   return true
 end
