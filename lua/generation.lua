@@ -7,10 +7,11 @@
 --         open     2 number of the generation to build; whoever built before finds itself refused
 --         hold     2 number, 3 instant (microseconds) until which writers wait
 --         release  2 number; writers go on
---         swap     2 number, 3 id of the last journal entry that was folded; puts it in the place of the live one
+--         swap     2 number, 3 id of the last journal entry that was folded, 4 revision of the configuration it was
+--                  folded under; puts it in the place of the live one
 --         abandon  2 number
 -- Returns OK; for swap also MOVED, when the journal has grown since: fold the rest first
--- Errors  FATURE_GENERATION when another rebuild took over
+-- Errors  FATURE_GENERATION when another rebuild took over, FATURE_CONFIG when the configuration moved
 
 local control, journal, live_state, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local step, number = ARGV[1], ARGV[2]
@@ -28,6 +29,7 @@ elseif step == 'release' then
 elseif step == 'abandon' then
   redis.call('HDEL', control, 'hold', 'building')
 elseif step == 'swap' then
+  if (redis.call('HGET', control, 'config') or '0') ~= ARGV[4] then return redis.error_reply('FATURE_CONFIG') end
   local last = redis.call('XREVRANGE', journal, '+', '-', 'COUNT', 1)
   if #last > 0 and last[1][1] ~= ARGV[3] then return 'MOVED' end
   local fresh = redis.call('HMGET', live_state, 'applied_at', 'synced_at')

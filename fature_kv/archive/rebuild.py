@@ -15,7 +15,7 @@ from typing import Any
 from fature_kv import tenants
 from fature_kv.archive.replay import Progress, Replay
 from fature_kv.commission import configuration
-from fature_kv.errors import FatureError
+from fature_kv.errors import ConfigMoved, FatureError, ServerUnavailable
 from fature_kv.ingest.fold import Fold, stop_point
 from fature_kv.ingest.session import new_run, system_clock
 from fature_kv.keyspace import TenantKeys, tenant_keys
@@ -23,7 +23,7 @@ from fature_kv.scripts import script
 from fature_kv.settings import Settings
 from fature_kv.store import Store
 
-_HOLD_US = 10_000_000
+_HOLD_US = 3_000_000
 _SWAPS = 20
 _DELETE_AT_ONCE = 1000
 
@@ -34,10 +34,7 @@ def rebuild_from_journal(
     """Restores a tenant's figures from its journal; returns what was done."""
     keys = tenant_keys(slug)
     started = time.monotonic()
-    live = tenants.get(store, slug).live
-    with building(store, slug, settings) as replay:
-        replay.catch_up(progress)
-        _swap(store, keys, live, replay)
+    replay = _rebuilt(store, slug, settings, progress)
     delete_generations(store, keys)
     return {
         "tenant": slug,
@@ -46,6 +43,19 @@ def rebuild_from_journal(
         "entries": replay.folded,
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _rebuilt(store: Store, slug: str, settings: Settings, progress: Progress | None) -> Replay:
+    for _ in range(_SWAPS):
+        live = tenants.get(store, slug).live
+        try:
+            with building(store, slug, settings) as replay:
+                replay.catch_up(progress)
+                _swap(store, tenant_keys(slug), live, replay)
+            return replay
+        except ConfigMoved:
+            continue  # folded under rules that no longer hold: begin again
+    raise ServerUnavailable("the configuration keeps changing: run the rebuild again when it stands")
 
 
 @contextmanager
@@ -97,7 +107,7 @@ def _swap(store: Store, keys: TenantKeys, live: int, replay: Replay) -> None:
         step(store, keys, live, number, "hold", system_clock() + _HOLD_US)
         replay.catch_up()
         stop_point("before swap")
-        if step(store, keys, live, number, "swap", replay.last) == "OK":
+        if step(store, keys, live, number, "swap", replay.last, replay.fold.configuration.revision) == "OK":
             stop_point("after swap")
             return
     raise FatureError("the journal grew while writers were held: is another clock ahead of ours? Run it again")

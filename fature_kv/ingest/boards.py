@@ -39,6 +39,7 @@ _GGR_BITS = 1 << cells.BETS | 1 << cells.WINS
 _MARKS_AT_ONCE = 400
 _MEMBERS_AT_ONCE = 1500
 _LIFETIME_MS = 1000
+_LONGEST_LIFETIME_MS = 60_000
 _POLL_S = 0.002
 
 
@@ -53,6 +54,7 @@ class Scores(NamedTuple):
 def follow(fold: Fold) -> None:
     """Returns when every mark there was at the call is on the boards, by this flusher or another."""
     token = secrets.token_hex(8)
+    lifetime_ms = _LIFETIME_MS
     target = None
     fold.flushed_at = time.monotonic()
     while True:
@@ -61,11 +63,11 @@ def follow(fold: Fold) -> None:
         target = flushed + waiting if target is None else target
         if not waiting or flushed >= target:
             return
-        if fold.store.call("SET", fold.keys.flush, token, "NX", "PX", _LIFETIME_MS):
+        if fold.store.call("SET", fold.keys.flush, token, "NX", "PX", lifetime_ms):
             try:
-                _flush(fold, token)
+                _flush(fold, token, lifetime_ms)
             except Fenced:
-                continue
+                lifetime_ms = min(2 * lifetime_ms, _LONGEST_LIFETIME_MS)  # too slow for its token: give it longer
             finally:
                 fold.store.run(script("release"), [fold.keys.flush], [token])
         else:
@@ -78,20 +80,20 @@ def keep_up(fold: Fold) -> None:
         follow(fold)
 
 
-def _flush(fold: Fold, token: str) -> None:
+def _flush(fold: Fold, token: str, lifetime_ms: int) -> None:
     while packed := fold.store.call("LRANGE", fold.keys.dirty, 0, _MARKS_AT_ONCE - 1):
         marks = Marks(*(np.concatenate(column) for column in zip(*map(unpack_marks, packed), strict=True)))
         for scores in _scores(fold, marks):
-            _write(fold, token, scores)
+            _write(fold, token, lifetime_ms, scores)
         fold.store.run(
             script("boards"),
             [fold.keys.flush, fold.keys.dirty, fold.keys.state],
-            [token, _LIFETIME_MS, len(packed), pack_plan([])],
+            [token, lifetime_ms, len(packed), pack_plan([])],
         )
         stop_point("after boards")
 
 
-def _write(fold: Fold, token: str, scores: Iterable[Scores]) -> None:
+def _write(fold: Fold, token: str, lifetime_ms: int, scores: Iterable[Scores]) -> None:
     """Writes boards, sorted and many members a call, so that no call is long."""
     calls: list[tuple[list[str], list[Any]]] = [([], [])]
     room = _MEMBERS_AT_ONCE
@@ -113,7 +115,7 @@ def _write(fold: Fold, token: str, scores: Iterable[Scores]) -> None:
     fixed = [fold.keys.flush, fold.keys.dirty, fold.keys.state]
     for boards, plan in calls:
         if plan:
-            fold.store.run(script("boards"), [*fixed, *boards], [token, _LIFETIME_MS, 0, pack_plan(plan)])
+            fold.store.run(script("boards"), [*fixed, *boards], [token, lifetime_ms, 0, pack_plan(plan)])
 
 
 # -- what the scores are --------------------------------------------------------------------------------------------
@@ -131,13 +133,18 @@ class _Cells(NamedTuple):
 def _scores(fold: Fold, marks: Marks) -> Iterator[list[Scores]]:
     whole = np.unique(marks.whole).tolist()
     marks = _with_whole(fold, marks, whole)
-    affiliates = np.unique(marks.affiliates)
-    for start in range(0, len(affiliates), fold.settings.flush_batch):
-        some = affiliates[start : start + fold.settings.flush_batch]
+    for some in _batches(marks.affiliates, fold.settings.flush_batch):
         yield _network_scores(fold, marks, some)
-    people = np.unique(marks.people)
-    for start in range(0, len(people), fold.settings.flush_batch):
-        yield _streak_scores(fold, marks, people[start : start + fold.settings.flush_batch])
+    for some in _batches(marks.people, fold.settings.flush_batch):
+        yield _streak_scores(fold, marks, some)
+
+
+def _batches(marked: Column, most: int) -> Iterator[Column]:
+    """The distinct people of a column of marks, in batches of about `most` marks: one with many days weighs more."""
+    people, counts = np.unique(marked, return_counts=True)
+    if len(people):
+        number = (np.cumsum(counts) - counts) // most
+        yield from np.split(people, np.flatnonzero(number[1:] != number[:-1]) + 1)
 
 
 def _with_whole(fold: Fold, marks: Marks, whole: Sequence[int]) -> Marks:

@@ -32,6 +32,7 @@ def _apply(fold: Fold, window: Window, items: list[Item]) -> None:
         _until_none_is_refused(fold, window, items)
     except FigureOverflow:
         fold.players.clear()
+        window.take_back(items, "duplicate")  # a version that gave way to one that can't be held counts after all
         left = window.pending(items)
         if len(left) == 1:
             parking.quarantine(fold, window, [left[0]._replace(row=parking.too_large(left[0].row))])

@@ -7,40 +7,49 @@ person whose recorded path differs: one chunk takes the whole history along, or 
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from fature_kv.domain.player import Effect, Player
-from fature_kv.errors import Stale, TreeMoved
+from fature_kv.errors import FigureOverflow, Stale, TreeMoved
 from fature_kv.ingest import parking
 from fature_kv.ingest.chunks import Batch, MemberMove, Part, sections
 from fature_kv.ingest.fold import Fold, next_rev, path_text, stop_point
 from fature_kv.scripts import script
 
+_log = logging.getLogger(__name__)
 _PEOPLE_AT_ONCE = 5000
 
 
 def drain(fold: Fold) -> int:
-    """Moves everybody who waits for it; returns how many people were moved."""
+    """Moves everybody who waits for it; returns how many people were moved.
+
+    A person whose history would take an ancestor's sum beyond what can be held stays queued, and stops nobody else.
+    """
     moved = 0
     for attempt in range(fold.settings.retry_attempts):
         queued = fold.store.call("HGETALL", fold.keys.moves)
         if not queued:
             return moved
         forest = fold.sync_forest()
-        roots = list(map(int, queued[::2]))
-        people = dict.fromkeys(person for root in roots for person in forest.within_reach(root))
+        places = dict(zip(map(int, queued[::2]), queued[1::2], strict=True))
+        people = dict.fromkeys(person for root in places for person in forest.within_reach(root))
         order = forest.in_depth_first_order(people)
+        stuck: set[int] = set()
         try:
             for start in range(0, len(order), _PEOPLE_AT_ONCE):
-                moved += _move(fold, order[start : start + _PEOPLE_AT_ONCE])
+                moved += _move(fold, order[start : start + _PEOPLE_AT_ONCE], stuck)
         except TreeMoved:
             parking.back_off(attempt)
             continue
-        words = [fold.generation, int(fold.building), *queued]
+        done = [root for root in places if stuck.isdisjoint(forest.within_reach(root))] if stuck else list(places)
+        words = [fold.generation, int(fold.building), *(word for root in done for word in (root, places[root]))]
         fold.store.run(script("moved"), [fold.tenant.control, fold.keys.moves], words)
         stop_point("after moved")
+        if stuck:
+            return moved
     raise parking.crowded(fold)
 
 
@@ -49,9 +58,18 @@ def finish(fold: Fold, players: Sequence[Player]) -> None:
     _retry(fold, [player.id for player in players], to_present_path=False)
 
 
-def _move(fold: Fold, people: Sequence[int]) -> int:
-    """Takes the people's histories to their present paths."""
-    return _retry(fold, people, to_present_path=True)
+def _move(fold: Fold, people: Sequence[int], stuck: set[int]) -> int:
+    """Takes the people's histories to their present paths; who can't be moved is found by halves, and told."""
+    try:
+        return _retry(fold, people, to_present_path=True)
+    except FigureOverflow as error:
+        fold.players.clear()
+        if len(people) == 1:
+            _log.warning("the history of person %d can't go to its sponsors: %s", people[0], error)
+            stuck.update(people)
+            return 0
+        half = len(people) // 2
+        return _move(fold, people[:half], stuck) + _move(fold, people[half:], stuck)
 
 
 def _retry(fold: Fold, people: Sequence[int], *, to_present_path: bool) -> int:

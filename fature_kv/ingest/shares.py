@@ -135,6 +135,9 @@ def _split(fold: Fold, player: Player, share: Share, bets: Bets) -> list[tuple[S
     most = max(1, fold.settings.chunk_units // (2 + len(player.path)))
     if len(share.deltas) <= most and len(share.changes) <= fold.settings.chunk_units:
         return [(share, False)]
+    if not share.deltas:  # rows that count for nothing: they only have to be remembered
+        rows = range(0, len(share.changes), fold.settings.chunk_units)
+        return [(Share({}, share.changes[start : start + fold.settings.chunk_units]), True) for start in rows]
     days = sorted(share.deltas)
     day_of_change = {id(c): fold.day_of(c.item.row.created_at) for c in share.changes}
     parts = []

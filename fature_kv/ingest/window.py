@@ -102,6 +102,13 @@ class Window:
         for item in items:
             self.results[item.place] = outcome
 
+    def take_back(self, items: Iterable[Item], result: Result) -> None:
+        """Those of the items that were settled so are undecided again."""
+        for item in items:
+            told = self.results[item.place]
+            if told is not None and told.result == result:
+                self.results[item.place] = None
+
     def pending(self, items: Iterable[Item]) -> list[Item]:
         """Those of the items that have no result yet."""
         return [item for item in items if self.results[item.place] is None]

@@ -6,6 +6,7 @@ import pytest
 
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person
+from fature_kv.ingest import boards
 from fature_kv.ingest.writer import Writer
 from fature_kv.settings import Settings
 from fature_kv.store import Store
@@ -100,3 +101,36 @@ def test_a_row_that_leaves_a_person_in_the_middle_of_a_move(redis_server: str, s
     made.feed([Money("depositos", 1, 4, 7000, "approved", NOW - 5 * DAY, NOW)], NOW)
     assert differences(made) == []
     assert made.affiliate(1)["total_deposits_cents"] == 0
+
+
+def test_many_rows_that_count_for_nothing(store: Store) -> None:
+    """More rows of one player than a chunk takes, none of them counted; and the journal folds them again."""
+    made = service(store)
+    results = made.feed([Money("depositos", n, 2, 100, "pending", NOW - DAY) for n in range(1, 450)], NOW)
+    assert {result for result, _ in results} == {"applied"}
+    assert differences(made) == []
+
+
+def test_a_link_whose_history_no_sum_can_hold_stops_nobody_else(store: Store) -> None:
+    made = service(store, people=5)
+    made.feed([Bet(1, 2, HUGE, 0, NOW - DAY), Bet(2, 3, HUGE, 0, NOW - 2 * DAY), Bet(3, 5, 7, 0, NOW)], NOW)
+    made.feed([Link(3, 1, NOW - DAY), Link(5, 4, NOW - DAY)], NOW)
+    assert made.feed([Bet(4, 4, 9, 0, NOW)], NOW) == [("applied", None)]
+    assert made.affiliate(1)["total_bets_cents"] == HUGE
+    assert made.affiliate(4)["total_bets_cents"] == 7
+
+
+def test_an_older_version_counts_when_the_newest_can_not_be_held(store: Store) -> None:
+    made = service(store)
+    made.feed([Money("depositos", 1, 2, HUGE - 1000, "approved", NOW - DAY)], NOW)
+    versions = [Money("depositos", 5, 2, amount, "approved", NOW - DAY, NOW - DAY + amount) for amount in (500, 5000)]
+    assert made.feed(versions, NOW) == [("applied", None), ("quarantined", "overflow")]
+    assert made.affiliate(2)["own"]["deposits_cents"] == HUGE - 500
+
+
+def test_a_slow_flush_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flusher that is slower than its token gets a longer one, instead of beginning again for ever."""
+    monkeypatch.setattr(boards, "_LIFETIME_MS", 1)
+    made = service(store)
+    made.feed([Bet(n, 2, 5, 0, NOW - n * DAY) for n in range(1, 200)], NOW)
+    assert made.leaderboard("bets")["items"][0]["score"] == 995

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fature_kv import tenants
 from fature_kv.archive.rebuild import rebuild_from_journal
 from fature_kv.archive.reconcile import reconcile_with_journal
+from fature_kv.archive.replay import Replay
 from fature_kv.commission import configuration
 from fature_kv.domain.rows import Bet, Person
 from fature_kv.errors import FatureError
@@ -137,3 +138,22 @@ def test_a_configuration_for_days_gone_by_owes_a_rebuild(store: Store) -> None:
     assert store.call("HGET", control, "owes_rebuild") == b"1"
     rebuild_from_journal(store, service.slug, service.settings)
     assert store.call("HGET", control, "owes_rebuild") is None
+
+
+def test_a_configuration_set_meanwhile_begins_the_rebuild_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = small(store)
+    cpa = {"levels_cents": [7777, 0, 0, 0, 0], "criteria": [{"bets_count": 1}]}
+    document = {**DEFAULT_CONFIG_VERSIONS[0][1], "cpa": cpa}
+    catch_up, done = Replay.catch_up, []
+
+    def interrupted(replay: Replay, *words: Any) -> None:
+        catch_up(replay, *words)
+        if not done:
+            done.append(True)
+            configuration.set_configuration(store, service.slug, document, None, today=20_000, now_us=NOW, rebuild=True)
+
+    monkeypatch.setattr(Replay, "catch_up", interrupted)
+    rebuild_from_journal(store, service.slug, service.settings)
+    assert store.call("HGET", service.session().keys.control, "owes_rebuild") is None
+    assert service.affiliate(1)["own"]["qualified_on"] is not None
+    assert reconcile_with_journal(store, service.slug, service.settings) == []
