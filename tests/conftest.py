@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from tests.support import servers
+from tests.support.commands import data_folder
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +30,5 @@ def redis_url(redis_server: str) -> str:
 @pytest.fixture
 def tmp_data() -> Iterator[Path]:
     """A fresh data folder for commands run as processes; none of its servers may be left afterwards."""
-    with servers.scratch_dir() as path:
-        data = path / "data"
-        try:
-            yield data
-            servers.assert_nothing_runs(data)
-        finally:
-            servers.kill_servers(data)
+    with data_folder() as data:
+        yield data

@@ -74,10 +74,8 @@ class Forest:
         chosen = list(people)
         if len(chosen) <= _FEW:
             return sorted(chosen)
-        if self._positions is None:
-            self._positions = self._walk()
-        last = len(self._positions)
-        return sorted(chosen, key=lambda person: (self._positions.get(person, last), person))  # type: ignore[union-attr]
+        positions = self._positions = self._positions or self._walk()
+        return sorted(chosen, key=lambda person: (positions.get(person, len(positions)), person))
 
     def _walk(self) -> dict[int, int]:
         positions: dict[int, int] = {}

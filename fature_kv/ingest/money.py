@@ -64,14 +64,12 @@ def _attempt(fold: Fold, window: Window, money: list[Item], bets: list[Item]) ->
     parking.settle_duplicates(fold, window, [*money, *bets])
     pages.make_room(new.id)
 
-    tied = [change for change in changes if change.before and change.before.user_id != change.item.row.user_id]
+    tied = [change for change in changes if change.changes_hands]
     if tied:
         players = _settled_players(fold, {change.before.user_id for change in tied if change.before} | set(players))
         refused += _run(fold, window, tied_batch(fold, tied, players), None, pages)
         players = fold.load_players(players)
-    straight = [
-        change for change in changes if not (change.before and change.before.user_id != change.item.row.user_id)
-    ]
+    straight = [change for change in changes if not change.changes_hands]
     batch, ordered = whole_batch(fold, straight, new, players)
     return refused + _run(fold, window, batch, ordered, pages)
 

@@ -43,6 +43,11 @@ class Change(NamedTuple):
     held: bytes | None
     before: Money | None
 
+    @property
+    def changes_hands(self) -> bool:
+        """Whether the row goes from one player to another."""
+        return self.before is not None and self.before.user_id != self.item.row.user_id
+
 
 def pack_version(row: Money) -> bytes:
     return msgspec.msgpack.encode((row.user_id, row.amount, row.status, row.created_at, row.updated_at))

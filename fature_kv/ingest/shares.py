@@ -139,7 +139,6 @@ def _split(fold: Fold, player: Player, share: Share, bets: Bets) -> list[tuple[S
         rows = range(0, len(share.changes), fold.settings.chunk_units)
         return [(Share({}, share.changes[start : start + fold.settings.chunk_units]), True) for start in rows]
     days = sorted(share.deltas)
-    day_of_change = {id(c): fold.day_of(c.item.row.created_at) for c in share.changes}
     parts = []
     for start in range(0, len(days), most):
         first, last = days[start], days[min(start + most, len(days)) - 1]
@@ -148,12 +147,10 @@ def _split(fold: Fold, player: Player, share: Share, bets: Bets) -> list[tuple[S
             share.bets.start + int(np.searchsorted(bets.day[share.bets], last, side="right")),
         )
         parts.append(Share({day: share.deltas[day] for day in days[start : start + most]}, [], mine))
-    return _spread_changes(fold, share.changes, day_of_change, parts)
+    return _spread_changes(fold, share.changes, parts)
 
 
-def _spread_changes(
-    fold: Fold, changes: Sequence[Change], day_of_change: Mapping[int, int], parts: list[Share]
-) -> list[tuple[Share, bool]]:
+def _spread_changes(fold: Fold, changes: Sequence[Change], parts: list[Share]) -> list[tuple[Share, bool]]:
     """Gives each row to a part; a row that moves between days of two parts makes these one."""
     part_of = {day: i for i, part in enumerate(parts) for day in part.deltas}
     merged = list(range(len(parts)))
@@ -180,7 +177,8 @@ def _spread_changes(
 
 
 def _days_of(fold: Fold, change: Change) -> set[int]:
-    return {fold.day_of(row.created_at) for row in (change.before, change.item.row) if _counted(row) is not None}  # type: ignore[union-attr]
+    counted = map(_counted, (change.before, change.item.row))
+    return {fold.day_of(row.created_at) for row in counted if row is not None}
 
 
 def _add_part(fold: Fold, batch: Batch, player: Player, share: Share) -> Part:

@@ -187,7 +187,7 @@ class Service:
         pages: list[Any] = []
         while not pages or len(pages[-1]["items"]) == self.limit:
             offset = self.limit * len(pages)
-            page = self.ask(lambda t: boards.board(t, metric, kind, day, self.limit, offset, self.viewer))  # noqa: B023
+            page = self.ask(lambda t: boards.board(t, metric, kind, day, self.limit, offset, self.viewer))  # noqa: B023 -- asked at once
             pages.append(page)
         return {**pages[0], "items": [item for page in pages for item in page["items"]]}
 

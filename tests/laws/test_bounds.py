@@ -7,6 +7,7 @@ import pytest
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person
 from fature_kv.ingest import boards
+from fature_kv.ingest.session import Session
 from fature_kv.ingest.writer import Writer
 from fature_kv.settings import Settings
 from fature_kv.store import Store
@@ -57,7 +58,7 @@ def test_sums_of_many_large_rows_never_wrap(store: Store) -> None:
     assert made.affiliate(2)["own"]["bets_cents"] == HUGE
 
 
-def test_a_tenant_in_trouble_stops_no_other(redis_server: str, store: Store) -> None:
+def test_a_tenant_in_trouble_stops_no_other(redis_server: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     poor, fine = service(store), service(store)
     session = poor.session()
     store.call("SET", session.fold.keys.own(2), "no hash")  # whatever touches person 2 fails
@@ -68,6 +69,11 @@ def test_a_tenant_in_trouble_stops_no_other(redis_server: str, store: Store) -> 
             writer.submit(poor.slug, [Bet(1, 2, 5, 5, NOW)]).result(30)
         told = writer.submit(fine.slug, [Bet(1, 2, 5, 5, NOW)]).result(30)
         assert told[0].result == "applied"
+        with monkeypatch.context() as patch:  # an error that is none of ours
+            patch.setattr(Session, "apply", lambda *_: [].pop())
+            with pytest.raises(IndexError):
+                writer.submit(poor.slug, [Bet(2, 1, 5, 5, NOW)]).result(30)
+        assert writer.submit(fine.slug, [Bet(2, 2, 5, 5, NOW)]).result(30)[0].result == "applied"
         assert writer.alive
     finally:
         writer.stop()
