@@ -1,10 +1,12 @@
 """One synchronous connection to Redis, for writers: commands in, replies or our own errors out.
 
-Packs with hiredis directly, since redis-py's packing costs more than most of our commands. Not for several threads.
+Packs with hiredis directly, since redis-py's packing costs more than most of our commands. On a cluster a store has one
+more of its kind for each node that it was sent to. Not for several threads.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +17,23 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fature_kv.cluster import REDIRECTS, Address, Exchange, Pause, Routes, url_of
 from fature_kv.errors import FatureError, ServerUnavailable
 from fature_kv.scripts import REFUSALS, WORDS, Command, Script, Word
 
-_PASSING = ("OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+_PASSING = (
+    "OOM",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "MISCONF",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "MOVED",
+    "ASK",
+)
 """Replies that the same call may not get later."""
 _CODES = {
     "OutOfMemoryError": "OOM",
@@ -27,6 +42,8 @@ _CODES = {
     "MasterDownError": "MASTERDOWN",
     "ClusterDownError": "CLUSTERDOWN",
     "TryAgainError": "TRYAGAIN",
+    "MovedError": "MOVED",
+    "AskError": "ASK",
 }
 """Classes of redis-py that take the code off a reply's text."""
 _REMEDY = {
@@ -35,6 +52,8 @@ _REMEDY = {
     "LOADING": "Redis is loading its data: try again in a moment",
     "MISCONF": "Redis can't persist its data (disk full?): free the disk, then run the same again",
     "NOREPLICAS": "Redis takes no writes without its replicas: start them, then run the same again",
+    "CLUSTERDOWN": "the Redis Cluster does not serve this tenant now: start its nodes, then run the same again",
+    "TRYAGAIN": "the Redis Cluster is moving this tenant to another node: run the same again when that is done",
 }
 
 
@@ -61,11 +80,15 @@ class Store:
     """A connection; made when first used, made anew after it broke."""
 
     def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self._url, self._timeout = url, timeout
         self._pool = redis.ConnectionPool.from_url(
             url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2
         )
         self._connection: Any = None
         self._owes_a_reply = False
+        self._redirected = False
+        self._routes: Routes | None = None
+        self._nodes: dict[Address, Store] = {}
 
     def call(self, *words: Word) -> Any:
         """The reply to one command."""
@@ -75,7 +98,7 @@ class Store:
         """The replies to several commands sent as one; the first error is raised after all replies are in."""
         if not commands:
             return []
-        replies = self._exchange(b"".join(map(_pack, commands)), len(commands))
+        replies = self._ask(commands)
         for reply in replies:
             if isinstance(reply, RedisError):
                 raise translate(reply) from None
@@ -83,14 +106,17 @@ class Store:
 
     def begin(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Callable[[], Any]:
         """Sends a script call; what is returned waits for its reply. Nothing else may be sent before it was called."""
-        packed = _pack(script.call(keys, args))
-        self._send(packed)
-        self._owes_a_reply = True
+        command = script.call(keys, args)
+        node = self._holder(command)
+        if node is not self and node._unreachable():
+            return lambda: self.run(script, keys, args)  # asks who holds the keys now
+        node._send(_pack(command))
+        node._owes_a_reply = True
 
         def finish() -> Any:
-            self._owes_a_reply = False
-            (reply,) = self._receive(1)
-            if isinstance(reply, NoScriptError):
+            node._owes_a_reply = False
+            (reply,) = node._receive(1)
+            if isinstance(reply, (NoScriptError, *REDIRECTS)):
                 return self.run(script, keys, args)
             if isinstance(reply, RedisError):
                 raise translate(reply) from None
@@ -100,11 +126,10 @@ class Store:
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The reply of a script, loaded first where the server does not know it."""
-        packed = _pack(script.call(keys, args))
-        (reply,) = self._exchange(packed, 1)
+        command = script.call(keys, args)
+        (reply,) = self._ask([command])
         if isinstance(reply, NoScriptError):
-            self.call("SCRIPT", "LOAD", script.source)
-            (reply,) = self._exchange(packed, 1)
+            _, reply = self.pipeline([("SCRIPT", "LOAD", script.source), command])
         if isinstance(reply, RedisError):
             raise translate(reply) from None
         return reply
@@ -115,21 +140,83 @@ class Store:
         if not local:
             raise ServerUnavailable(f"Redis did not confirm within {timeout_ms} ms that write {written} is on disk")
 
+    def scan(self, key: str, pattern: str, count: int) -> Iterator[list[bytes]]:
+        """Names of keys like the pattern, some at a time, on the server that holds `key`; some may come twice."""
+        cursor, node = b"0", self._holder(("EXISTS", key))
+        while True:
+            _, (cursor, names) = self.pipeline([("EXISTS", key), ("SCAN", cursor, "MATCH", pattern, "COUNT", count)])
+            yield names
+            moved, node = self._holder(("EXISTS", key)) is not node, self._holder(("EXISTS", key))
+            if moved:
+                cursor = b"0"  # another node's cursor means nothing here
+            elif cursor == b"0":
+                return
+
     def close(self) -> None:
+        for node in self._nodes.values():
+            node.close()
         self._connection = None
         self._pool.disconnect()
+
+    def _ask(self, commands: Sequence[Command]) -> list[Any]:
+        """Replies, errors among them; in a cluster those of whichever nodes hold the keys."""
+        if self._routes is not None:
+            return self._carry_out(self._routes.exchange(commands))
+        replies = self._exchange(b"".join(map(_pack, commands)), len(commands))
+        if not self._redirected:
+            return replies
+        self._routes = Routes()
+        return self._carry_out(self._routes.exchange(commands, replies))
+
+    def _carry_out(self, exchange: Exchange) -> list[Any]:
+        try:
+            asked = next(exchange)
+            while True:
+                if isinstance(asked, Pause):
+                    time.sleep(asked.seconds)
+                    asked = exchange.send(None)
+                else:
+                    node = self._node(asked.node)
+                    packed = b"".join(map(_pack, asked.commands))
+                    error = node._unreachable()
+                    asked = exchange.send(error or node._exchange(packed, len(asked.commands)))
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+
+    def _node(self, address: Address | None) -> Store:
+        if address is None:
+            return self
+        if address not in self._nodes:
+            self._nodes[address] = Store(url_of(self._url, address), self._timeout)
+        return self._nodes[address]
+
+    def _holder(self, command: Command) -> Store:
+        """The store of the node that holds the command's keys, as far as known."""
+        return self if self._routes is None else self._node(self._routes.of(command))
 
     def _exchange(self, packed: bytes, count: int) -> list[Any]:
         self._send(packed)
         return self._receive(count)
 
     def _send(self, packed: bytes) -> None:
+        self._connect()
+        with self._dropping():
+            self._connection.send_packed_command([packed])
+
+    def _connect(self) -> None:
         if self._owes_a_reply or self._is_dead():  # nobody waited for it, so it must not be taken for the next one
             self._drop()
-        with self._dropping():
-            if self._connection is None:
+        if self._connection is None:
+            with self._dropping():
                 self._connection = self._pool.get_connection()
-            self._connection.send_packed_command([packed])
+
+    def _unreachable(self) -> ServerUnavailable | None:
+        """Why the node takes no connection; None when it does."""
+        try:
+            self._connect()
+        except ServerUnavailable as error:
+            return error
+        return None
 
     def _is_dead(self) -> bool:
         """Whether the server has closed the connection meanwhile, as it does when it restarts (takes a microsecond)."""
@@ -157,6 +244,7 @@ class Store:
         try:
             return self._connection.read_response()
         except ResponseError as error:
+            self._redirected |= isinstance(error, REDIRECTS)
             return error
         except redis.exceptions.BusyLoadingError as error:
             return error

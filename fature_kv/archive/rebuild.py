@@ -117,11 +117,7 @@ def delete_generations(store: Store, keys: TenantKeys) -> None:
     """Deletes the keys of generations that are neither live nor being built."""
     live, being_built = store.call("HMGET", keys.control, "live", "building")
     kept = {live, being_built}
-    cursor = b"0"
-    while True:
-        cursor, found = store.call("SCAN", cursor, "MATCH", f"{keys.prefix}[0-9]*", "COUNT", _DELETE_AT_ONCE)
+    for found in store.scan(keys.control, f"{keys.prefix}[0-9]*", _DELETE_AT_ONCE):
         stale = [key for key in found if key[len(keys.prefix) :].split(b":", 1)[0] not in kept]
         if stale:
             store.call("UNLINK", *stale)
-        if cursor == b"0":
-            return

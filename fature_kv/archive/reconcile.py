@@ -62,9 +62,7 @@ def reconcile_with_journal(
 def _names(store: Store, keys: GenerationKeys) -> set[str]:
     """Keys of a generation without its prefix; queues left out, pages of seen bets once."""
     names: set[str] = set()
-    cursor = b"0"
-    while True:
-        cursor, found = store.call("SCAN", cursor, "MATCH", f"{keys.prefix}*", "COUNT", _AT_ONCE)
+    for found in store.scan(keys.state, f"{keys.prefix}*", _AT_ONCE):
         for key in found:
             name = key.decode()[len(keys.prefix) :]
             family = name.split(":", 1)[0]
@@ -72,8 +70,7 @@ def _names(store: Store, keys: GenerationKeys) -> set[str]:
                 names.add("seen:" + name.split(":", 1)[1])
             elif family not in _QUEUES:
                 names.add(name)
-        if cursor == b"0":
-            return names
+    return names
 
 
 def _compare(store: Store, live: GenerationKeys, rebuilt: GenerationKeys, names: list[str]) -> Iterator[Difference]:

@@ -102,6 +102,8 @@ def _version(info: dict[str, str], settings: Settings) -> Check:
     found = f"{f'Valkey {valkey}' if valkey else f'Redis {number}'} ({where})"
     if tuple(map(int, number.split(".")[:2])) < _LEAST_REDIS:
         return Check("Redis", "failed", found, "use Redis 7 or later, or Valkey")
+    if info.get("cluster_enabled") == "1":
+        return Check("Redis", "ok", f"{found}, a cluster; what follows is of this node", "ask each node in turn")
     if info.get("role") == "slave":
         return Check("Redis", "failed", f"{found} is a replica", "point FATURE_REDIS_URL at the primary")
     return Check("Redis", "ok", found)

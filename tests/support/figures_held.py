@@ -17,8 +17,7 @@ def figures_held(store: Store, slug: str) -> dict[str, Any]:
     tenant = tenants.get(store, slug)
     prefix = tenant.keys.generation(tenant.live).prefix
     found: dict[str, Any] = {}
-    pattern = prefix.replace("{", "\\{") + "*"
-    for key in sorted(_scan(store, pattern)):
+    for key in sorted(_scan(store, prefix + "*")):
         known = kind_of(key)
         assert known is not None, key
         kind, parts = known
@@ -33,10 +32,4 @@ def figures_held(store: Store, slug: str) -> dict[str, Any]:
 
 
 def _scan(store: Store, pattern: str) -> set[str]:
-    keys: set[str] = set()
-    cursor = b"0"
-    while True:
-        cursor, some = store.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-        keys.update(key.decode() for key in some)
-        if cursor == b"0":
-            return keys
+    return {key.decode() for some in store.scan(pattern.removesuffix("*"), pattern, 1000) for key in some}
