@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fature_kv.cluster import REDIRECTS, Address, Exchange, Pause, Routes, url_of
-from fature_kv.errors import FatureError, ServerUnavailable
+from fature_kv.errors import FatureError, ServerUnavailable, SettingsError
 from fature_kv.scripts import REFUSALS, WORDS, Command, Script, Word
 
 _PASSING = (
@@ -136,7 +136,14 @@ class Store:
 
     def wait_durable(self, key: str, timeout_ms: int) -> None:
         """Returns when all that was written before, by whatever connection, is fsynced (WAITAOF)."""
-        written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
+        try:
+            written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
+        except FatureError as error:
+            if "unknown command" in str(error):
+                raise SettingsError(
+                    "FATURE_DURABILITY=waitaof needs Redis 7.2 or later: leave it at `always`"
+                ) from None
+            raise
         if not local:
             raise ServerUnavailable(f"Redis did not confirm within {timeout_ms} ms that write {written} is on disk")
 

@@ -24,6 +24,7 @@ Status: TypeAlias = Literal["ok", "warning", "failed"]
 _DISK_WARNING: Final = 1 << 30
 _CLOCK_WARNING_S: Final = 2.0
 _LEAST_REDIS: Final = (7, 0)
+_HAS_WAITAOF: Final = (7, 2)
 _BACKLOG_WARNING: Final = 10_000
 
 
@@ -102,6 +103,8 @@ def _version(info: dict[str, str], settings: Settings) -> Check:
     found = f"{f'Valkey {valkey}' if valkey else f'Redis {number}'} ({where})"
     if tuple(map(int, number.split(".")[:2])) < _LEAST_REDIS:
         return Check("Redis", "failed", found, "use Redis 7 or later, or Valkey")
+    if settings.durability == "waitaof" and tuple(map(int, number.split(".")[:2])) < _HAS_WAITAOF:
+        return Check("Redis", "failed", found, "FATURE_DURABILITY=waitaof needs Redis 7.2 or later; use `always`")
     if info.get("cluster_enabled") == "1":
         return Check("Redis", "ok", f"{found}, a cluster; what follows is of this node", "ask each node in turn")
     if info.get("role") == "slave":

