@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Durability,
         _meta(
             "How an acknowledged write is made durable: `always` (Redis fsyncs before it answers) "
-            "or `waitaof` (the service waits for the fsync)."
+            "or `waitaof` (the service waits for the fsync; Redis may then run `everysec` from version 8 on)."
         ),
     ] = "always"
 

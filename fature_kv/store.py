@@ -7,7 +7,7 @@ more of its kind for each node that it was sent to. Not for several threads.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fature_kv.cluster import REDIRECTS, Address, Exchange, Pause, Routes, url_of
-from fature_kv.errors import FatureError, ServerUnavailable, SettingsError
+from fature_kv.errors import FatureError, ServerUnavailable
 from fature_kv.scripts import REFUSALS, WORDS, Command, Script, Word
 
 _PASSING = (
@@ -73,6 +73,23 @@ def translate(error: RedisError) -> FatureError:
     return FatureError(f"Redis refused: {text}")
 
 
+def info_of(reply: bytes) -> dict[str, str]:
+    """INFO's fields."""
+    return dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line and not line.startswith("#"))
+
+
+def waitaof_is_true(info: Mapping[str, str], appendfsync: str) -> bool:
+    """Whether what WAITAOF confirms is on disk.
+
+    It came with Redis 7.2. Under `everysec` all of Valkey (9.1 too) and Redis before 8 confirm a write at once when the
+    last fsync is less than a second ago: mended by github.com/redis/redis/pull/13793.
+    """
+    version = tuple(map(int, info.get("redis_version", "0.0").split(".")[:2]))
+    if appendfsync == "everysec":
+        return version >= (8, 0) and "valkey_version" not in info
+    return appendfsync == "always" and version >= (7, 2)
+
+
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one-word commands only
 
 
@@ -87,6 +104,7 @@ class Store:
         self._connection: Any = None
         self._owes_a_reply = False
         self._redirected = False
+        self._waitaof_is_true = False
         self._routes: Routes | None = None
         self._nodes: dict[Address, Store] = {}
 
@@ -136,16 +154,20 @@ class Store:
 
     def wait_durable(self, key: str, timeout_ms: int) -> None:
         """Returns when all that was written before, by whatever connection, is fsynced (WAITAOF)."""
-        try:
-            written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
-        except FatureError as error:
-            if "unknown command" in str(error):
-                raise SettingsError(
-                    "FATURE_DURABILITY=waitaof needs Redis 7.2 or later: leave it at `always`"
-                ) from None
-            raise
+        if not self._waitaof_is_true:
+            self._check_waitaof(key)
+        written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
         if not local:
             raise ServerUnavailable(f"Redis did not confirm within {timeout_ms} ms that write {written} is on disk")
+
+    def _check_waitaof(self, key: str) -> None:
+        told = self.pipeline([("EXISTS", key), ("INFO", "server"), ("CONFIG", "GET", "appendfsync")])
+        if not waitaof_is_true(info_of(told[1]), told[2][1].decode()):
+            raise ServerUnavailable(
+                "FATURE_DURABILITY=waitaof: this Redis may confirm what is not on disk yet; use `always`, "
+                "or Redis 8 or later with `appendfsync everysec`, then run the same again"
+            )
+        self._waitaof_is_true = True
 
     def scan(self, key: str, pattern: str, count: int) -> Iterator[list[bytes]]:
         """Names of keys like the pattern, some at a time, on the server that holds `key`; some may come twice."""
@@ -258,7 +280,7 @@ class Store:
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
-        self._owes_a_reply = False
+        self._owes_a_reply = self._waitaof_is_true = False  # another server may answer next
         if connection is not None:
             connection.disconnect()
             self._pool.release(connection)

@@ -76,10 +76,11 @@ def test_postgres_runs_and_keeps_its_data(tmp_data):
         assert db.execute("select n from visits").fetchone() == (41,)
 
 
-def test_waitaof_leaves_the_fsync_to_the_service(tmp_data):
+def test_the_embedded_server_fsyncs_whatever_the_service_waits_for(tmp_data):
+    """Valkey's WAITAOF is right under `always` only (tests/faults/test_durability.py)."""
     settings = settings_of(tmp_data, durability="waitaof")
     with embedded.lease(settings) as held, redis.Redis.from_url(held.redis_url) as client:
-        assert client.config_get("appendfsync") == {"appendfsync": "everysec"}
+        assert client.config_get("appendfsync") == {"appendfsync": "always"}
 
 
 def test_a_url_in_the_settings_is_used_and_nothing_is_started(tmp_data):
@@ -92,7 +93,7 @@ def test_a_url_in_the_settings_is_used_and_nothing_is_started(tmp_data):
 def test_every_override_is_a_directive_of_redis_and_the_file_has_no_other_home():
     text = assets.redis_conf().read_text()
     set_in_file = {line.split()[0] for line in text.splitlines() if line and not line.startswith("#")}
-    assert set_in_file & set(embedded.REDIS_OVERRIDES) == {"appendfsync"}
+    assert set_in_file & set(embedded.REDIS_OVERRIDES) == set()
 
 
 def test_sockets_stay_short_and_private_whatever_the_data_folder(tmp_data):

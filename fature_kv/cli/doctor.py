@@ -16,7 +16,7 @@ from fature_kv.cli.command import Command, Subcommands
 from fature_kv.cli.output import Column
 from fature_kv.errors import FatureError
 from fature_kv.settings import Settings
-from fature_kv.store import Store
+from fature_kv.store import Store, info_of, waitaof_is_true
 from fature_kv.tenants import Tenant
 
 Status: TypeAlias = Literal["ok", "warning", "failed"]
@@ -24,7 +24,6 @@ Status: TypeAlias = Literal["ok", "warning", "failed"]
 _DISK_WARNING: Final = 1 << 30
 _CLOCK_WARNING_S: Final = 2.0
 _LEAST_REDIS: Final = (7, 0)
-_HAS_WAITAOF: Final = (7, 2)
 _BACKLOG_WARNING: Final = 10_000
 
 
@@ -92,8 +91,7 @@ def _redis(store: Store, settings: Settings) -> Iterator[Check]:
 
 
 def _info(store: Store) -> dict[str, str]:
-    lines = store.call("INFO").decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+    return info_of(store.call("INFO"))
 
 
 def _version(info: dict[str, str], settings: Settings) -> Check:
@@ -103,8 +101,6 @@ def _version(info: dict[str, str], settings: Settings) -> Check:
     found = f"{f'Valkey {valkey}' if valkey else f'Redis {number}'} ({where})"
     if tuple(map(int, number.split(".")[:2])) < _LEAST_REDIS:
         return Check("Redis", "failed", found, "use Redis 7 or later, or Valkey")
-    if settings.durability == "waitaof" and tuple(map(int, number.split(".")[:2])) < _HAS_WAITAOF:
-        return Check("Redis", "failed", found, "FATURE_DURABILITY=waitaof needs Redis 7.2 or later; use `always`")
     if info.get("cluster_enabled") == "1":
         return Check("Redis", "ok", f"{found}, a cluster; what follows is of this node", "ask each node in turn")
     if info.get("role") == "slave":
@@ -124,7 +120,7 @@ def _clock(store: Store) -> Check:
 def _persistence(store: Store, settings: Settings, info: dict[str, str]) -> Iterator[Check]:
     wanted = {
         "appendonly": "yes",
-        "appendfsync": "always" if settings.durability == "always" else "everysec",
+        "appendfsync": "always",
         "no-appendfsync-on-rewrite": "no",
         "maxmemory-policy": "noeviction",
     }
@@ -141,8 +137,8 @@ def _persistence(store: Store, settings: Settings, info: dict[str, str]) -> Iter
             yield Check(name, "warning", f"can't be read ({error})", f"make sure that it is {value}: {why[name]}")
             continue
         held = flat[1].decode() if flat else "(unknown)"
-        stricter = name == "appendfsync" and held == "always"
-        if held == value or stricter:
+        waited_for = name == "appendfsync" and settings.durability == "waitaof" and waitaof_is_true(info, held)
+        if held == value or waited_for:
             yield Check(name, "ok", held)
         else:
             yield Check(name, "failed", held, f"set it to {value} (config/redis.conf): {why[name]}")

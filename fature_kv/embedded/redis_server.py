@@ -32,7 +32,6 @@ REDIS_OVERRIDES = {
     "logfile": "",  # standard output, which goes to redis.log
     "daemonize": "no",  # we detach it ourselves
     "set-proc-title": "no",  # its command line stays the one we gave it, and can be recognised
-    "appendfsync": "{appendfsync}",  # `everysec` only when the service waits for the fsync itself
 }
 """All that differs from config/redis.conf."""
 
@@ -48,11 +47,7 @@ class RedisServer(Server):
         home = self.base / "redis"
         home.mkdir(mode=0o700, exist_ok=True)
         (home / "redis.pid").unlink(missing_ok=True)
-        values = {
-            "home": str(home),
-            "sockets": str(self.sockets),
-            "appendfsync": "everysec" if self.settings.durability == "waitaof" else "always",
-        }
+        values = {"home": str(home), "sockets": str(self.sockets)}
         command = [redis_program(self.settings), str(assets.redis_conf())]
         for directive, value in REDIS_OVERRIDES.items():
             command += [f"--{directive}", value.format(**values)]
