@@ -271,7 +271,7 @@ class Store:
 
     def _reply(self) -> Any:
         try:
-            return self._connection.read_response()
+            return self._connection.read_response(disconnect_on_error=False)  # or LOADING would hide behind the next
         except ResponseError as error:
             self._redirected |= isinstance(error, REDIRECTS)
             return error
