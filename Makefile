@@ -9,10 +9,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SERVE ?= 1
 PYTEST_ARGS ?=
+ENGINES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint lint-lua bench lock clean
+.PHONY: help install demo test test-engines lint lint-lua bench lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -31,6 +32,9 @@ demo: install ## load data, print a dashboard, serve on 127.0.0.1:8000 (SERVE=0:
 
 test: lint ## all checks and all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-engines: install ## the laws on every server engine that is here (ENGINES="redis8 redis7": on these)
+	$(BIN)/python -m tests.support.engines $(ENGINES)
 
 lint: install lint-lua ## style, types, imports, Lua
 	$(BIN)/ruff check .
