@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fature_kv import stop_points
 from fature_kv.errors import FatureError, ServerUnavailable
 from fature_kv.scripts import REFUSALS, WORDS, Command, Script, Word
 
@@ -83,41 +84,53 @@ class Store:
 
     def begin(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Callable[[], Any]:
         """Sends a script call; what is returned waits for its reply. Nothing else may be sent before it was called."""
-        packed = _pack(script.call(keys, args))
-        self._send(packed)
+        packed = self._send_script(script, keys, args)
         self._owes_a_reply = True
 
         def finish() -> Any:
             self._owes_a_reply = False
-            (reply,) = self._receive(1)
-            if isinstance(reply, NoScriptError):
-                return self.run(script, keys, args)
-            if isinstance(reply, RedisError):
-                raise translate(reply) from None
-            return reply
+            return self._script_reply(script, packed)
 
         return finish
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The reply of a script, loaded first where the server does not know it."""
-        packed = _pack(script.call(keys, args))
-        (reply,) = self._exchange(packed, 1)
-        if isinstance(reply, NoScriptError):
-            self.call("SCRIPT", "LOAD", script.source)
-            (reply,) = self._exchange(packed, 1)
-        if isinstance(reply, RedisError):
-            raise translate(reply) from None
+        return self._script_reply(script, self._send_script(script, keys, args))
+
+    def write(self, name: str, *words: Word) -> Any:
+        """The reply to one plain command that writes, under its name among the boundaries (stop_points.py)."""
+        stop_points.reached(f"before {name}")
+        reply = self.call(*words)
+        stop_points.reached(f"after {name}")
         return reply
 
     def wait_durable(self, key: str, timeout_ms: int) -> None:
         """Returns when all that was written before, by whatever connection, is fsynced (WAITAOF)."""
+        stop_points.reached("before fsync")
         written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
+        stop_points.reached("after fsync")
         if not local:
             raise ServerUnavailable(f"Redis did not confirm within {timeout_ms} ms that write {written} is on disk")
 
     def close(self) -> None:
         self._connection = None
         self._pool.disconnect()
+
+    def _send_script(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> bytes:
+        stop_points.reached(f"before {script.name}")
+        packed = _pack(script.call(keys, args))
+        self._send(packed)
+        return packed
+
+    def _script_reply(self, script: Script, packed: bytes) -> Any:
+        (reply,) = self._receive(1)
+        if isinstance(reply, NoScriptError):
+            self.call("SCRIPT", "LOAD", script.source)
+            (reply,) = self._exchange(packed, 1)
+        stop_points.reached(f"after {script.name}")
+        if isinstance(reply, RedisError):
+            raise translate(reply) from None
+        return reply
 
     def _exchange(self, packed: bytes, count: int) -> list[Any]:
         self._send(packed)
