@@ -8,11 +8,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 SERVE ?= 1
+KILLS ?= 1000
 PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint lint-lua bench lock clean
+.PHONY: help install demo test test-kills lint lint-lua bench lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -31,6 +32,9 @@ demo: install ## load data, print a dashboard, serve on 127.0.0.1:8000 (SERVE=0:
 
 test: lint ## all checks and all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-kills: install ## kill writers and the server KILLS times (1000) at random; FATURE_FAULT_SEED=n for others
+	FATURE_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faults/test_kills.py -k whenever --timeout 0 $(PYTEST_ARGS)
 
 lint: install lint-lua ## style, types, imports, Lua
 	$(BIN)/ruff check .

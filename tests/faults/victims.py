@@ -6,6 +6,7 @@ A process is a fork of one that has imported everything already, so that a thous
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import random
@@ -52,9 +53,9 @@ class Report(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a process ended: what it was told was done (world.Acknowledged), and its report if it was not killed."""
+    """How a process ended: what it told meanwhile (mostly world.Acknowledged), and its report if it was not killed."""
 
-    acknowledged: list[world.Acknowledged]
+    acknowledged: list[Any]
     report: Report | None
 
 
@@ -121,9 +122,9 @@ def import_all(
     service.feed([], world.LATER)
 
 
-def import_shuffled(store: Store, slug: str, seed: int, tell: Tell, *, number: int) -> None:
+def import_shuffled(store: Store, slug: str, seed: int, tell: Tell, *, number: int, people: int) -> None:
     """The same rows in an order of one's own, by the real clock."""
-    service, rows = world.service(store, slug, real_time=True), world.numbered(seed)
+    service, rows = world.service(store, slug, real_time=True), world.numbered(seed, people)
     for numbers in _pieces(random.Random(f"{seed} importer {number}"), len(rows), 120):
         tell((numbers, service.feed([rows[n] for n in numbers], world.NOW)))
 
@@ -137,10 +138,11 @@ def post_all(
     number: int = 0,
     most: int = 60,
     requests: int | None = None,
+    people: int = world.PEOPLE,
     real_time: bool = False,
 ) -> None:
     """The rows as requests to an API writer, some at once."""
-    chance, rows = random.Random(f"{seed} api {number}"), world.numbered(seed)
+    chance, rows = random.Random(f"{seed} api {number}"), world.numbered(seed, people)
     clock = system_clock if real_time else lambda: world.NOW
     writer = Writer(store, world.SETTINGS, clock=clock)
     writer.start()
@@ -185,9 +187,19 @@ def rebuild_once(store: Store, slug: str, seed: int, tell: Tell) -> None:
     rebuild.rebuild_from_journal(store, slug, world.SETTINGS)
 
 
-def rebuild_often(store: Store, slug: str, seed: int, tell: Tell, *, times: int) -> None:
-    for _ in range(times):
-        rebuild.rebuild_from_journal(store, slug, world.SETTINGS)
+def rebuild_at_a_sign(store: Store, slug: str, seed: int, tell: Tell) -> None:
+    """A rebuild that is told when to hold the writers, and would hold them up for long."""
+    before, times = stop_points.reached, itertools.count(1)
+
+    def reached(name: str) -> None:
+        if name == "before generation" and next(times) == 2:
+            store.call("RPUSH", f"{slug} ready", "")
+            assert store.call("BLPOP", f"{slug} go", 20)
+        before(name)
+
+    stop_points.reached = reached
+    rebuild._HOLD_US = 60_000_000
+    tell(rebuild.rebuild_from_journal(store, slug, world.SETTINGS))
 
 
 def set_up(store: Store, slug: str, seed: int, tell: Tell) -> None:
