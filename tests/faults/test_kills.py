@@ -128,9 +128,8 @@ def test_the_server_killed_whenever(
     slug, acknowledged, killed = "", [], 0
     for job, death in deaths(chance):
         with embedded.lease(settings) as held:
+            slug = ready_tenant(held.redis_url, slug)
             store = world.FailingStore(held.redis_url, death.at, death.moment, lambda: kill_server(home))
-            slug = slug or new_tenant(held.redis_url)
-            world.let_go(store, slug)
             died = work_on(job, store, slug, undisturbed.seed, acknowledged.append)
             store.close()
         killed += died
@@ -143,16 +142,17 @@ def test_the_server_killed_whenever(
     servers.assert_nothing_runs(home)
 
 
-def new_tenant(url: str) -> str:
+def ready_tenant(url: str, slug: str) -> str:
+    """The tenant, which nobody dead holds up; a new one where none is named."""
     store = Store(url)
-    slug: str = world.service(store).slug
+    slug = slug or world.service(store).slug
+    world.let_go(store, slug)
     store.close()
     return slug
 
 
 def work_on(job: Job, store: world.FailingStore, slug: str, seed: int, tell: victims.Tell) -> bool:
     """Whether the server died under the work."""
-    store.calls = 0
     try:
         job(store, slug, seed, tell)
     except ServerUnavailable as error:
