@@ -8,12 +8,13 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 SERVE ?= 1
+KILLS ?= 1000
 PYTEST_ARGS ?=
 ENGINES ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test test-engines lint lint-lua bench lock clean
+.PHONY: help install demo test test-engines test-kills lint lint-lua bench lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -35,6 +36,9 @@ test: lint ## all checks and all tests
 
 test-engines: install ## the laws on every server engine that is here (ENGINES="redis8 redis7": on these)
 	$(BIN)/python -m tests.support.engines $(ENGINES)
+
+test-kills: install ## kill writers and the server KILLS times (1000) at random; FATURE_FAULT_SEED=n for others
+	FATURE_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faults/test_kills.py -k whenever --timeout 0 $(PYTEST_ARGS)
 
 lint: install lint-lua ## style, types, imports, Lua
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fature_kv import stop_points
 from fature_kv.cluster import REDIRECTS, Address, Exchange, Pause, Routes, url_of
 from fature_kv.errors import FatureError, ServerUnavailable
 from fature_kv.scripts import REFUSALS, WORDS, Command, Script, Word
@@ -122,41 +123,32 @@ class Store:
                 raise translate(reply) from None
         return replies
 
-    def begin(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Callable[[], Any]:
-        """Sends a script call; what is returned waits for its reply. Nothing else may be sent before it was called."""
-        command = script.call(keys, args)
-        node = self._holder(command)
-        if node is not self and node._unreachable():
-            return lambda: self.run(script, keys, args)  # asks who holds the keys now
-        node._send(_pack(command))
-        node._owes_a_reply = True
-
-        def finish() -> Any:
-            node._owes_a_reply = False
-            (reply,) = node._receive(1)
-            if isinstance(reply, (NoScriptError, *REDIRECTS)):
-                return self.run(script, keys, args)
-            if isinstance(reply, RedisError):
-                raise translate(reply) from None
-            return reply
-
-        return finish
-
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The reply of a script, loaded first where the server does not know it."""
         command = script.call(keys, args)
+        stop_points.reached(f"before {script.name}")
         (reply,) = self._ask([command])
         if isinstance(reply, NoScriptError):
             _, reply = self.pipeline([("SCRIPT", "LOAD", script.source), command])
+        stop_points.reached(f"after {script.name}")
         if isinstance(reply, RedisError):
             raise translate(reply) from None
+        return reply
+
+    def write(self, name: str, *words: Word) -> Any:
+        """The reply to one plain command that writes, under its name among the boundaries (stop_points.py)."""
+        stop_points.reached(f"before {name}")
+        reply = self.call(*words)
+        stop_points.reached(f"after {name}")
         return reply
 
     def wait_durable(self, key: str, timeout_ms: int) -> None:
         """Returns when all that was written before, by whatever connection, is fsynced (WAITAOF)."""
         if not self._waitaof_is_true:
             self._check_waitaof(key)
+        stop_points.reached("before fsync")
         written, (local, _) = self.pipeline([("INCR", key), ("WAITAOF", 1, 0, timeout_ms)])
+        stop_points.reached("after fsync")
         if not local:
             raise ServerUnavailable(f"Redis did not confirm within {timeout_ms} ms that write {written} is on disk")
 

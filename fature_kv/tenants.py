@@ -57,9 +57,9 @@ def create(store: Store, slug: str, *, name: str, timezone: str, currency: str, 
     try:
         store.run(script("tenant"), [keys.profile, keys.control, keys.journal], [kind, data, *pairs])
     except Conflict:
-        store.call("SADD", TENANTS, slug)
+        store.write("tenants", "SADD", TENANTS, slug)
         raise Conflict(f"tenant '{slug}' exists already; `fature-kv tenant list` shows all") from None
-    store.call("SADD", TENANTS, slug)
+    store.write("tenants", "SADD", TENANTS, slug)
     return get(store, slug)
 
 

@@ -12,14 +12,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from fature_kv import journal, scripts, tenants
+from fature_kv import journal, scripts, stop_points, tenants
 from fature_kv.access import tokens
 from fature_kv.cli.decoding import kind_of
 from fature_kv.commission import configuration
 from fature_kv.domain.commission import DEFAULT
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row
-from fature_kv.ingest import boards, fold
 from fature_kv.ingest.session import Session
 from fature_kv.keyspace import TENANTS, GenerationKeys, TenantKeys
 from fature_kv.settings import Settings
@@ -143,8 +142,7 @@ def live(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             found.look()
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (fold, boards):
-            patch.setattr(module, "stop_point", stop_point)
+        patch.setattr(stop_points, "reached", stop_point)
         session = Session(
             store, SLUG, Settings(durability="waitaof"), run="import-20251009T085320-abcdef", clock=lambda: NOW
         )

@@ -16,7 +16,7 @@ from fature_kv import tenants
 from fature_kv.archive.replay import Progress, Replay
 from fature_kv.commission import configuration
 from fature_kv.errors import ConfigMoved, FatureError, ServerUnavailable
-from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.session import new_run, system_clock
 from fature_kv.keyspace import TenantKeys, tenant_keys
 from fature_kv.scripts import script
@@ -106,9 +106,7 @@ def _swap(store: Store, keys: TenantKeys, live: int, replay: Replay) -> None:
     for _ in range(_SWAPS):
         step(store, keys, live, number, "hold", system_clock() + _HOLD_US)
         replay.catch_up()
-        stop_point("before swap")
         if step(store, keys, live, number, "swap", replay.last, replay.fold.configuration.revision) == "OK":
-            stop_point("after swap")
             return
     raise FatureError("the journal grew while writers were held: is another clock ahead of ours? Run it again")
 
@@ -120,4 +118,4 @@ def delete_generations(store: Store, keys: TenantKeys) -> None:
     for found in store.scan(keys.control, f"{keys.prefix}[0-9]*", _DELETE_AT_ONCE):
         stale = [key for key in found if key[len(keys.prefix) :].split(b":", 1)[0] not in kept]
         if stale:
-            store.call("UNLINK", *stale)
+            store.write("unlink", "UNLINK", *stale)

@@ -19,7 +19,7 @@ from fature_kv.domain import calendar, cells, streaks
 from fature_kv.domain.commission import level_rev, month_rev
 from fature_kv.errors import Fenced
 from fature_kv.ingest.chunks import Column, Marks, unpack_marks
-from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.ingest.fold import Fold
 from fature_kv.keyspace import board_member
 from fature_kv.scripts import pack_plan, script
 
@@ -63,7 +63,7 @@ def follow(fold: Fold) -> None:
         target = flushed + waiting if target is None else target
         if not waiting or flushed >= target:
             return
-        if fold.store.call("SET", fold.keys.flush, token, "NX", "PX", lifetime_ms):
+        if fold.store.write("flush", "SET", fold.keys.flush, token, "NX", "PX", lifetime_ms):
             try:
                 _flush(fold, token, lifetime_ms)
             except Fenced:
@@ -90,7 +90,6 @@ def _flush(fold: Fold, token: str, lifetime_ms: int) -> None:
             [fold.keys.flush, fold.keys.dirty, fold.keys.state],
             [token, lifetime_ms, len(packed), pack_plan([])],
         )
-        stop_point("after boards")
 
 
 def _write(fold: Fold, token: str, lifetime_ms: int, scores: Iterable[Scores]) -> None:

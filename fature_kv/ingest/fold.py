@@ -27,10 +27,6 @@ from fature_kv.settings import Settings
 from fature_kv.store import Store
 
 
-def stop_point(name: str) -> None:
-    """A named boundary of the write path; crash tests replace this function."""
-
-
 def next_rev(rev: int) -> int:
     """The rev after a write: a random step further, so that two writers from one state never end in the same."""
     return rev + 1 + random.getrandbits(20)
@@ -149,15 +145,7 @@ class Fold:
             "journal": [] if self.building else entries,
             **plan,
         }
-        stop_point(f"before {name}")
-        finish = self.store.begin(script(name), keys.keys, [pack_plan(whole)])
-
-        def wait() -> Any:
-            reply = finish()
-            stop_point(f"after {name}")
-            return reply
-
-        return wait
+        return lambda: self.store.run(script(name), keys.keys, [pack_plan(whole)])
 
     def sync_forest(self) -> Forest:
         """The forest as it is now."""

@@ -16,7 +16,7 @@ from fature_kv.domain.player import Effect, Player
 from fature_kv.errors import FigureOverflow, Stale, TreeMoved
 from fature_kv.ingest import parking
 from fature_kv.ingest.chunks import Batch, MemberMove, Part, sections
-from fature_kv.ingest.fold import Fold, next_rev, path_text, stop_point
+from fature_kv.ingest.fold import Fold, next_rev, path_text
 from fature_kv.scripts import script
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ def drain(fold: Fold) -> int:
         done = [root for root in places if stuck.isdisjoint(forest.within_reach(root))] if stuck else list(places)
         words = [fold.generation, int(fold.building), *(word for root in done for word in (root, places[root]))]
         fold.store.run(script("moved"), [fold.tenant.control, fold.keys.moves], words)
-        stop_point("after moved")
         if stuck:
             return moved
     raise parking.crowded(fold)

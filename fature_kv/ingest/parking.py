@@ -159,9 +159,9 @@ def _ripe_fields(fold: Fold) -> list[bytes]:
         # Read again meanwhile, a row may be gone or wait on somebody else; nobody parks here any more.
         gone = [field for field in fields if field not in here]
         if gone:
-            fold.store.call("SREM", fold.keys.waits(person), *gone)
+            fold.store.write("waits", "SREM", fold.keys.waits(person), *gone)
         if not here:
-            fold.store.call("SREM", fold.keys.ripe, person)
+            fold.store.write("ripe", "SREM", fold.keys.ripe, person)
         found += here
     return found
 

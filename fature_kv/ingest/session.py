@@ -20,7 +20,7 @@ from fature_kv.commission import configuration as commission
 from fature_kv.domain.rows import BadRow, Row
 from fature_kv.errors import ConfigMoved, GenerationMoved, ServerUnavailable
 from fature_kv.ingest import boards, links, money, moves, parking, people, sizes
-from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.window import RowResult, Window
 from fature_kv.keyspace import TenantKeys, tenant_keys
 from fature_kv.scripts import Command
@@ -123,7 +123,6 @@ class Session:
         """Waits for the fsync where the server does not fsync before it answers."""
         if self.settings.durability == "waitaof":
             self.store.wait_durable(self.keys.fsync, int(self.settings.redis_timeout_s * 1000))
-        stop_point("after fsync")
 
     def finish(self, about: dict[str, Any]) -> RunCounts:
         """Ends a run: nothing pending, recorded with its counts in `runs` and in the journal."""
@@ -136,7 +135,8 @@ class Session:
             fold.apply("settle", fold.key_list(), [fold.entry("run", body)], state=["synced_at", self.clock()])
 
         self._in_live(record)
-        self.store.call("HSET", self.keys.runs, self.run, msgspec.json.encode({"run": self.run, **body}))
+        ended = msgspec.json.encode({"run": self.run, **body})
+        self.store.write("acknowledge", "HSET", self.keys.runs, self.run, ended)
         self.make_durable()
         return counts
 

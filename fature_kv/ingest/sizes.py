@@ -6,7 +6,7 @@ moment, in one script: a move in between can't count twice or get lost.
 
 from __future__ import annotations
 
-from fature_kv.ingest.fold import Fold, stop_point
+from fature_kv.ingest.fold import Fold
 from fature_kv.scripts import script
 
 _AT_ONCE = 200
@@ -24,4 +24,3 @@ def drain(fold: Fold) -> int:
             batch = ordered[start : start + _AT_ONCE]
             keys = [fold.tenant.control, fold.keys.pending_sizes, *map(fold.keys.affiliate, batch)]
             steps += fold.store.run(script("sizes"), keys, [fold.generation, int(fold.building), *batch])
-            stop_point("after sizes")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from fature_kv import tenants
+from fature_kv import stop_points, tenants
 from fature_kv.domain.rows import BadRow, Row
 from fature_kv.errors import FatureError, ServerUnavailable
 from fature_kv.ingest.session import Session, chores, system_clock
@@ -128,9 +128,11 @@ class Writer:
             _fail(batch, error)
         else:
             start = 0
+            stop_points.reached("before answer")
             for request in batch:
                 request.answer.set_result(results[start : start + len(request.rows)])
                 start += len(request.rows)
+            stop_points.reached("after answer")
 
     def _session(self, slug: str) -> Session:
         session = self._sessions.get(slug)

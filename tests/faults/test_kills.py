@@ -1,4 +1,4 @@
-"""`kill -9` of importers and of the server at any call: after one more run the figures are the undisturbed ones."""
+"""`kill -9` of writers and of the server, whenever: after one more run the figures are the undisturbed ones."""
 
 from __future__ import annotations
 
@@ -6,48 +6,66 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fature_kv import embedded
+from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.errors import ServerUnavailable
 from fature_kv.store import Store
-from tests.faults import world
-from tests.faults.conftest import Undisturbed
+from tests.faults import victims, world
+from tests.faults.conftest import KILLS, Undisturbed
+from tests.faults.victims import Death, Job, Victim
 from tests.support import servers
 
-KILLS = int(os.environ.get("FATURE_KILLS", "12"))
-SERVER_KILLS = 4
-TWICE = ("applied", "applied")
+A_ROUND = 5
+ROUNDS = -(-KILLS // A_ROUND)
+SERVER_ROUNDS = -(-ROUNDS // 3)
+WORLDS = 7
+"""How many different ones the rounds take their turns in."""
+JOBS: list[Job] = [victims.import_all, victims.import_all, victims.post_all, victims.rebuild_once]
+MOST_CALLS = 700
+"""About as many exchanges as each of them takes."""
 
 
-def run_importer(url: str, slug: str, seed: int, at: int, moment: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "tests.faults.importer", url, slug, str(seed), str(at), moment]
-    print("killed:", " ".join(words[1:]))
-    environ = servers.environment_of(Path("unused"))
-    return subprocess.run(
-        words, env=environ, cwd=servers.REPO, capture_output=True, text=True, check=False, timeout=120
-    )
+def deaths(chance: random.Random) -> Iterator[tuple[Job, Death]]:
+    """Who dies, and when."""
+    while True:
+        job, death = chance.choice(JOBS), Death(chance.choice(world.MOMENTS), chance.randint(1, MOST_CALLS))
+        print(f"{job.__name__}: {death}")
+        yield job, death
 
 
-def test_importers_killed_at_any_call(undisturbed: Undisturbed, redis_server: str, store: Store) -> None:
-    chance = random.Random(f"{undisturbed.seed} importers")
-    slug = world.service(store).slug
-    for _ in range(KILLS):
-        at, moment = chance.randrange(10, 200), chance.choice(world.MOMENTS)
-        done = run_importer(redis_server, slug, undisturbed.seed, at, moment)
-        assert done.returncode == -signal.SIGKILL or (done.returncode == 0 and int(done.stdout) < at), done.stderr
-        world.expire_flush(store, slug)
-        if done.returncode == 0:  # it came to its end: begin anew
-            assert world.held(store, slug) == undisturbed.figures
-            slug = world.service(store).slug
-    world.feed(world.service(store, slug), world.windows(undisturbed.seed))
+def complete(undisturbed: Undisturbed, store: Store, slug: str, acknowledged: list[world.Acknowledged]) -> None:
+    """What was acknowledged is there; one more run makes the figures what they are without any kill."""
+    world.let_go(store, slug)
+    service = world.service(store, slug)
+    assert world.lost(service, world.numbered(undisturbed.seed), acknowledged) == []
+    world.feed(service, world.windows(undisturbed.seed))
     assert world.held(store, slug) == undisturbed.figures
+    assert reconcile_with_journal(store, slug, world.SETTINGS) == []
+
+
+@pytest.mark.parametrize("number", range(ROUNDS - SERVER_ROUNDS))
+def test_writers_killed_whenever(
+    undisturbed_of: Callable[[int], Undisturbed], redis_server: str, store: Store, seed: int, number: int
+) -> None:
+    undisturbed, chance = undisturbed_of(seed + number % WORLDS), random.Random(f"{seed} writers {number}")
+    slug, acknowledged, killed = world.service(store).slug, [], 0
+    for job, death in deaths(chance):
+        ended = Victim(job, redis_server, slug, undisturbed.seed, death).end()
+        acknowledged += ended.acknowledged
+        world.let_go(store, slug)
+        killed += ended.report is None
+        if killed == A_ROUND:
+            break
+        if ended.report and job is not victims.rebuild_once:  # it came to its end: begin anew
+            complete(undisturbed, store, slug, acknowledged)
+            slug, acknowledged = world.service(store).slug, []
+    complete(undisturbed, store, slug, acknowledged)
 
 
 def test_a_dead_flusher_holds_nobody_up_for_long(undisturbed: Undisturbed, redis_server: str, store: Store) -> None:
@@ -101,38 +119,54 @@ def kill_server(home: Path) -> None:
     servers.wait_for(lambda: not servers.processes_of(home), "the end of the server")
 
 
-def test_the_server_killed_at_any_call(undisturbed: Undisturbed, home: Path) -> None:
-    """What was acknowledged is there after the restart: read again, its rows are duplicates; the rest is completed."""
-    chance = random.Random(f"{undisturbed.seed} server")
-    rows = world.windows(undisturbed.seed)
-    with embedded.lease(servers.settings_of(home)) as held:
-        slug = world.service(opened := Store(held.redis_url)).slug
-        opened.close()
-    for _ in range(SERVER_KILLS):
-        at, moment = chance.randrange(10, 250), chance.choice(world.MOMENTS)
-        print(f"killed: at exchange {at}, {moment}")
-        acknowledged: list[tuple[world.Rows, list[tuple[str, str | None]]]] = []
-        with embedded.lease(servers.settings_of(home)) as held:
-            failing = world.FailingStore(held.redis_url, at, moment, lambda: kill_server(home))
-            service = world.service(failing, slug)
-            with pytest.raises(ServerUnavailable, match="Redis can't be reached"):
-                acknowledged.extend((some, service.feed(some, world.NOW)) for some in rows)
-            failing.close()
-        with embedded.lease(servers.settings_of(home)) as held:
-            store = Store(held.redis_url, timeout=30)
-            world.expire_flush(store, slug)
-            service = world.service(store, slug)
-            for some, told in acknowledged:
-                again = service.feed(some, world.NOW)
-                lost = [row for row, (was, _), (now, _) in zip(some, told, again, strict=True) if (was, now) == TWICE]
-                assert not lost, "acknowledged rows were lost"
+@pytest.mark.parametrize("number", range(SERVER_ROUNDS))
+def test_the_server_killed_whenever(
+    undisturbed_of: Callable[[int], Undisturbed], home: Path, seed: int, number: int
+) -> None:
+    undisturbed, chance = undisturbed_of(seed + number % WORLDS), random.Random(f"{seed} server {number}")
+    settings = servers.settings_of(home, durability=chance.choice(("always", "waitaof")))
+    slug, acknowledged, killed = "", [], 0
+    for job, death in deaths(chance):
+        with embedded.lease(settings) as held:
+            slug = ready_tenant(held.redis_url, slug)
+            store = world.FailingStore(held.redis_url, death.at, death.moment, lambda: kill_server(home))
+            died = work_on(job, store, slug, undisturbed.seed, acknowledged.append)
             store.close()
-    with embedded.lease(servers.settings_of(home)) as held:
-        store = Store(held.redis_url, timeout=30)
-        world.feed(world.service(store, slug), rows)
-        assert world.held(store, slug) == undisturbed.figures
-        store.close()
+        killed += died
+        if killed == A_ROUND:
+            break
+        if not died and job is not victims.rebuild_once:
+            complete_on(settings, undisturbed, slug, acknowledged)
+            slug, acknowledged = "", []
+    complete_on(settings, undisturbed, slug, acknowledged)
     servers.assert_nothing_runs(home)
+
+
+def ready_tenant(url: str, slug: str) -> str:
+    """The tenant, which nobody dead holds up; a new one where none is named."""
+    store = Store(url)
+    slug = slug or world.service(store).slug
+    world.let_go(store, slug)
+    store.close()
+    return slug
+
+
+def work_on(job: Job, store: world.FailingStore, slug: str, seed: int, tell: victims.Tell) -> bool:
+    """Whether the server died under the work."""
+    try:
+        job(store, slug, seed, tell)
+    except ServerUnavailable as error:
+        if not str(error).startswith("Redis can't be reached"):
+            raise
+        return True
+    return False
+
+
+def complete_on(settings: Any, undisturbed: Undisturbed, slug: str, acknowledged: list[world.Acknowledged]) -> None:
+    with embedded.lease(settings) as held:
+        store = Store(held.redis_url, timeout=30)
+        complete(undisturbed, store, slug, acknowledged)
+        store.close()
 
 
 def test_an_import_command_killed_and_run_again(rows_folder: Path) -> None:

@@ -91,12 +91,12 @@ def test_a_row_that_leaves_a_person_in_the_middle_of_a_move(redis_server: str, s
     class Dying(Store):
         left = 3
 
-        def begin(self, script, keys, args):  # type: ignore[no-untyped-def]
+        def run(self, script, keys, args):  # type: ignore[no-untyped-def]
             if script.name == "chunk":
                 Dying.left -= 1
                 if Dying.left < 0:
                     raise Dies
-            return super().begin(script, keys, args)
+            return super().run(script, keys, args)
 
     healthy = made.store
     made.store = Dying(redis_server)
