@@ -68,15 +68,15 @@ class TenantKeys(NamedTuple):
         return GenerationKeys(self.tenant, number)
 
 
-class GenerationKeys(NamedTuple):
+class GenerationKeys:
     """Keys of one generation of a tenant's figures."""
 
-    tenant: str
-    number: int
+    __slots__ = ("number", "prefix", "tenant")
 
-    @property
-    def prefix(self) -> str:
-        return f"fkv:{{{self.tenant}}}:{self.number}:"
+    def __init__(self, tenant: str, number: int) -> None:
+        self.tenant = tenant
+        self.number = number
+        self.prefix = f"fkv:{{{tenant}}}:{number}:"
 
     # one per generation
     @property
@@ -124,6 +124,11 @@ class GenerationKeys(NamedTuple):
     def ripe(self) -> str:
         return f"{self.prefix}ripe"
 
+    @property
+    def inactive(self) -> str:
+        """Set: people whose status is not `active`."""
+        return f"{self.prefix}inactive"
+
     # one per person
     def affiliate(self, person: int) -> str:
         return f"{self.prefix}affiliate:{person}"
@@ -134,11 +139,8 @@ class GenerationKeys(NamedTuple):
     def own(self, person: int) -> str:
         return f"{self.prefix}own:{person}"
 
-    def streak(self, person: int) -> str:
-        return f"{self.prefix}streak:{person}"
-
-    def cpa(self, person: int) -> str:
-        return f"{self.prefix}cpa:{person}"
+    def own_month(self, person: int, month: str) -> str:
+        return f"{self.prefix}own-month:{person}:{month}"
 
     def waits(self, person: int) -> str:
         return f"{self.prefix}waits:{person}"

@@ -29,7 +29,6 @@ REFUSALS: Final[dict[str, type[errors.FatureError]]] = {
     "FATURE_TREE": errors.TreeMoved,
     "FATURE_GENERATION": errors.GenerationMoved,
     "FATURE_CONFIG": errors.ConfigMoved,
-    "FATURE_FENCED": errors.Fenced,
     "FATURE_FULL": errors.LimitReached,
     "FATURE_OVERFLOW": errors.FigureOverflow,
     "FATURE_EXISTS": errors.Conflict,

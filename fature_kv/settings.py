@@ -65,17 +65,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # the write path
     window_rows: Annotated[int, _meta("Rows that are decided together.", ge=1, le=1_000_000)] = 20_000
-    chunk_units: Annotated[int, _meta("Upper bound of one chunk, in units of its script's work.", ge=1, le=100_000)] = (
-        200
-    )
+    chunk_units: Annotated[int, _meta("Upper bound of one chunk, in units of its script's work.", ge=1, le=2_000)] = 200
     retry_attempts: Annotated[
         int, _meta("Times a refused chunk is decided anew before the run fails.", ge=1, le=1000)
     ] = 64
-    player_cache: Annotated[int, _meta("People whose state a writer remembers.", ge=0)] = 100_000
     flush_interval_ms: Annotated[
         int, _meta("Milliseconds until leaderboards follow the figures, at most.", ge=1, le=60_000)
     ] = 250
-    flush_batch: Annotated[int, _meta("Affiliates whose boards one flush step writes.", ge=1, le=10_000)] = 2000
+    flush_batch: Annotated[int, _meta("Affiliates whose boards one flush step writes.", ge=1, le=1_000_000)] = 100_000
     quarantine_limit: Annotated[int, _meta("Rows a tenant's quarantine holds.", ge=1)] = 100_000
     parked_limit: Annotated[int, _meta("Rows of a tenant that may wait for a person or a day.", ge=1)] = 100_000
 

@@ -10,9 +10,9 @@ from typing import Final
 from fature_kv.scripts import names as script_names
 from fature_kv.scripts import script
 
-COMMANDS: Final = ("flush", "waits", "ripe", "fsync", "acknowledge", "tenants", "unlink")
+COMMANDS: Final = ("flush", "waits", "ripe", "fsync", "acknowledge", "tenants", "unlink", "transaction")
 """Plain commands that write (`Store.write`): the flusher's token, two queues of parked rows, what is fsynced, a run's
-entry in the list of those that ended, the list of tenants, and keys of generations nobody reads."""
+entry in the list of those that ended, the list of tenants, keys of generations nobody reads, and boards."""
 ANSWERS: Final = ("answer",)
 """What is told to others: the API's writer answers requests."""
 

@@ -6,6 +6,7 @@ more of its kind for each node that it was sent to. Not for several threads.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import hiredis
 import redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from fature_kv import stop_points
@@ -60,7 +61,7 @@ _REMEDY = {
 
 def translate(error: RedisError) -> FatureError:
     """The error of ours that a Redis error stands for."""
-    text = str(error)
+    text = str(error).removeprefix("Transaction discarded because of: ")
     code, _, rest = text.partition(" ")
     if code in REFUSALS:
         return REFUSALS[code](WORDS.get(text.strip(), rest.strip() or code))
@@ -91,6 +92,7 @@ def waitaof_is_true(info: Mapping[str, str], appendfsync: str) -> bool:
     return appendfsync == "always" and version >= (7, 2)
 
 
+_RECEIVE = 65_536
 _pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one-word commands only
 
 
@@ -103,6 +105,7 @@ class Store:
             url, socket_timeout=timeout, socket_connect_timeout=timeout, protocol=2
         )
         self._connection: Any = None
+        self._reader = hiredis.Reader()
         self._owes_a_reply = False
         self._redirected = False
         self._waitaof_is_true = False
@@ -122,6 +125,35 @@ class Store:
             if isinstance(reply, RedisError):
                 raise translate(reply) from None
         return replies
+
+    def transaction(self, watched: str, expected: bytes, commands: Sequence[Command]) -> bool:
+        """Runs the commands as one, if the string `watched` is what is expected and stays so until they have run.
+
+        False when it was not, and none of them ran. Never goes on over another connection than the one that watches.
+        """
+        _, held = self.pipeline([("WATCH", watched), ("GET", watched)])
+        node = self._holder(("GET", watched))
+        if held != expected:
+            node.call("UNWATCH")
+            return False
+        stop_points.reached("before transaction")
+        replies = node._on_this_connection([("MULTI",), *commands, ("EXEC",)])
+        stop_points.reached("after transaction")
+        if any(isinstance(reply, REDIRECTS) for reply in replies):
+            return False  # its keys are elsewhere by now
+        done = replies[-1]
+        for reply in (*replies, *(done if isinstance(done, list) else ())):
+            if isinstance(reply, hiredis.ReplyError):
+                raise translate(node._told(reply)) from None
+            if isinstance(reply, RedisError):
+                raise translate(reply) from None
+        return done is not None
+
+    def another(self) -> Store:
+        """A connection of its own to the same server, which knows what this one has learned of a cluster."""
+        other = Store(self._url, self._timeout)
+        other._routes = copy.deepcopy(self._routes)
+        return other
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The reply of a script, loaded first where the server does not know it."""
@@ -216,12 +248,20 @@ class Store:
         return self if self._routes is None else self._node(self._routes.of(command))
 
     def _exchange(self, packed: bytes, count: int) -> list[Any]:
+        self._connect()
         self._send(packed)
         return self._receive(count)
 
+    def _on_this_connection(self, commands: Sequence[Command]) -> list[Any]:
+        """Replies, errors among them, over the connection there is; ServerUnavailable when it broke."""
+        if self._connection is None or self._is_dead():
+            raise translate(RedisConnectionError("the connection broke"))
+        self._send(b"".join(map(_pack, commands)))
+        return self._receive(len(commands))
+
     def _send(self, packed: bytes) -> None:
-        self._connect()
         with self._dropping():
+            self._owes_a_reply = True
             self._connection.send_packed_command([packed])
 
     def _connect(self) -> None:
@@ -230,6 +270,7 @@ class Store:
         if self._connection is None:
             with self._dropping():
                 self._connection = self._pool.get_connection()
+                self._reader = hiredis.Reader()
 
     def _unreachable(self) -> ServerUnavailable | None:
         """Why the node takes no connection; None when it does."""
@@ -248,7 +289,9 @@ class Store:
 
     def _receive(self, count: int) -> list[Any]:
         with self._dropping():
-            return [self._reply() for _ in range(count)]
+            replies = [self._reply() for _ in range(count)]
+        self._owes_a_reply = False
+        return replies
 
     @contextmanager
     def _dropping(self) -> Iterator[None]:
@@ -262,13 +305,19 @@ class Store:
             raise
 
     def _reply(self) -> Any:
-        try:
-            return self._connection.read_response(disconnect_on_error=False)  # or LOADING would hide behind the next
-        except ResponseError as error:
-            self._redirected |= isinstance(error, REDIRECTS)
-            return error
-        except redis.exceptions.BusyLoadingError as error:
-            return error
+        """The next reply; by a reader of our own, since redis-py's takes longer than the server."""
+        while (reply := self._reader.gets()) is False:
+            received = self._connection._sock.recv(_RECEIVE)
+            if not received:
+                raise RedisConnectionError("the server closed the connection")
+            self._reader.feed(received)
+        return self._told(reply) if isinstance(reply, hiredis.ReplyError) else reply
+
+    def _told(self, error: Exception) -> RedisError:
+        """An error reply as redis-py has it."""
+        told: RedisError = self._connection._parser.parse_error(str(error))
+        self._redirected |= isinstance(told, REDIRECTS)
+        return told
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -2,7 +2,7 @@
 --
 -- KEYS  the common ten, moves, pending-sizes, then those that the plan names by index
 -- ARGV  1 plan (msgpack): common fields (tree always set), and
---         links  list of {key of the person, person, sponsor, pairs}; the person's rev rises by one
+--         links  list of {key of the person, person, sponsor, pairs}
 -- Returns OK
 -- Errors  FATURE_GENERATION, FATURE_TREE
 --#include writes
@@ -19,7 +19,6 @@ for i, link in ipairs(plan.links) do
   local key, person, sponsor = KEYS[link[1]], link[2], link[3]
   local size = tonumber(redis.call('HGET', key, 'network_size') or 0)
   redis.call('HSET', key, unpack(link[4]))
-  redis.call('HINCRBY', key, 'rev', 1)
   redis.call('HINCRBY', sizes, sponsor, 1 + size)
   log[i] = string.format('%.0f %.0f', person, sponsor)  -- '..' would round large ids
   queued[2 * i - 1], queued[2 * i] = person, plan.tree + i

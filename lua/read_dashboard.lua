@@ -2,9 +2,9 @@
 --
 -- A rank is one more than the number of strictly greater figures; boards hold figures negated (lua/boards.lua).
 --
--- KEYS  1 control, 2 state, 3 affiliate, 4 personal, 5 months, 6 streak, 7 days of the month, then boards
+-- KEYS  1 control, 2 state, 3 affiliate, 4 personal, 5 months, 6 own state, 7 days of the month, then boards
 -- ARGV  1 generation, 2 revision of the configuration, 3 day of the month ('20'), 4 the person as a board's member
--- Returns {as_of, affiliate, personal, months, streak or nil, cell of the day or nil, rank or 0 of each board}
+-- Returns {as_of, affiliate, personal, months, own state or nil, cell of the day or nil, rank or 0 of each board}
 -- Errors  FATURE_GENERATION, FATURE_CONFIG
 --#include reads
 

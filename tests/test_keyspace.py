@@ -46,7 +46,7 @@ def built(keys: TenantKeys | GenerationKeys) -> dict[str, str]:
     """A key of each family that the code can build, by the name of what builds it."""
     found = {}
     for name, member in inspect.getmembers(type(keys)):
-        if name.startswith("_") or name in ("prefix", "generation", "count", "index", *type(keys)._fields):
+        if name.startswith("_") or name in ("prefix", "generation", "count", "index", *keys.__slots__, "tenant"):
             continue
         if isinstance(member, property):
             found[name] = str(getattr(keys, name))

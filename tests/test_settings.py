@@ -63,7 +63,7 @@ def test_an_empty_option_is_refused():
         ("FATURE_PORT", "http", "a whole number from 1 to 65535"),
         ("FATURE_PORT", "65536", "a whole number from 1 to 65535"),
         ("FATURE_PORT", "80.5", "a whole number"),
-        ("FATURE_PLAYER_CACHE", "-1", "a whole number of at least 0"),
+        ("FATURE_CHUNK_UNITS", "0", "a whole number from 1 to"),
         ("FATURE_PAGE_LIMIT", "1001", "from 1 to 1000"),
         ("FATURE_REDIS_TIMEOUT_S", "0", "a number above 0 to 600"),
         ("FATURE_REDIS_TIMEOUT_S", "nan", "a number"),

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from fature_kv import tenants
 from fature_kv.archive.rebuild import building
 from fature_kv.archive.replay import Progress
+from fature_kv.domain.player import NOTHING, unpack_state
 from fature_kv.ingest.session import Session, new_run, system_clock
 from fature_kv.keyspace import GenerationKeys
 from fature_kv.settings import Settings
@@ -98,7 +100,8 @@ def _read(store: Store, keys: GenerationKeys, names: list[str]) -> Iterable[dict
         if name.startswith("seen:"):
             yield _seen(next(replies), next(replies))
         else:
-            yield _fields(kind, next(replies))
+            fields = _fields(kind, next(replies))
+            yield _own(fields) if name.startswith("own:") else fields
 
 
 _COMMANDS: dict[bytes, Any] = {
@@ -117,6 +120,13 @@ def _fields(kind: bytes, reply: Any) -> dict[bytes, Any]:
     if kind == b"set":
         return dict.fromkeys(reply, True)
     return {} if reply is None else {b"": reply}
+
+
+def _own(fields: dict[bytes, Any]) -> dict[bytes, Any]:
+    """A person's own state by its parts, without the `rev` it begins with."""
+    own = unpack_state(fields.get(b""))[1]
+    held = msgspec.structs.asdict(own).items()
+    return {name.encode(): value for name, value in held if value != getattr(NOTHING, name)}
 
 
 def _seen(bits: bytes | None, few: list[bytes]) -> dict[bytes, Any]:

@@ -11,8 +11,11 @@ import numpy as np
 
 from fature_kv import journal
 from fature_kv.domain import cells, streaks
-from fature_kv.domain.calendar import day_text, rfc3339
-from fature_kv.ingest.chunks import unpack_marks
+from fature_kv.domain.calendar import day_text, month_text, rfc3339
+from fature_kv.domain.commission import MINIMUMS
+from fature_kv.domain.player import unpack_state
+from fature_kv.figures.answers import optional_day
+from fature_kv.ingest.marks import unpack_marks
 from fature_kv.ingest.newest import unpack_version
 from fature_kv.keyspace import SEEN_PAGE, TENANTS, board_person
 from fature_kv.store import Store
@@ -64,8 +67,8 @@ def _network(cell: bytes) -> dict[str, int]:
     return {cells.RECORD_FIELDS[slot]: value for slot, value in cells.unpack(cell).items()}
 
 
-def _own(cell: bytes) -> dict[str, int]:
-    return {cells.OWN_FIELDS[slot]: value for slot, value in cells.unpack(cell).items()}
+def _own(day: Sequence[int]) -> dict[str, int]:
+    return {name: value for name, value in zip(cells.OWN_FIELDS, day, strict=True) if value}
 
 
 def _version(source: str, row: int, packed: bytes | None) -> dict[str, Any] | None:
@@ -86,11 +89,6 @@ def _field(name: str, value: bytes) -> Any:
     text = plain(value)
     if name.endswith("_at") and isinstance(text, str) and text.isdigit():
         return rfc3339(int(text))
-    if name == "moving":
-        through, path = value.decode().split("|")
-        return f"up to {day_text(int(through))} under {path or 'nobody'}"
-    if name == "criteria":
-        return msgspec.json.decode(value)
     return text
 
 
@@ -129,9 +127,30 @@ def _cells(store: Store, key: str, limit: int, found: re.Match[str]) -> Decoded:
     return size, {prefix + period.decode(): _network(cell) for period, cell in held.items()}
 
 
-def _own_days(store: Store, key: str, limit: int, _: re.Match[str]) -> Decoded:
-    size, held = _hash(store, key, limit)
-    return size, {day_text(int(day)): _own(cell) for day, cell in held.items()}
+def _own_state(store: Store, key: str, limit: int, _: re.Match[str]) -> Decoded:
+    own = unpack_state(store.call("GET", key))[1]
+    shown = {
+        "path": list(own.path),
+        "own_totals": dict(zip(cells.OWN_FIELDS, own.totals, strict=True)),
+        "months": list(map(month_text, own.months[:limit])),
+        "days_active": own.days_active,
+        "runs": _runs(own.runs)[:limit],
+        "first_deposit_on": optional_day(own.first_deposit_on),
+        "qualified_on": optional_day(own.qualified_on),
+    }
+    if own.moving:
+        through, path = own.moving
+        shown["moving"] = f"up to {day_text(through)} under {', '.join(map(str, path)) or 'nobody'}"
+    if own.qualification:
+        shown["criteria"] = own.qualification.criteria
+        shown["sums"] = dict(zip(MINIMUMS, own.qualification.sums, strict=True))
+    return 1, shown
+
+
+def _own_month(store: Store, key: str, limit: int, found: re.Match[str]) -> Decoded:
+    month = found["rest"].partition(":")[2]
+    days = sorted(cells.unpack_own(store.call("GET", key)).items())
+    return len(days), {f"{month}-{day:02d}": _own(own) for day, own in days[:limit]}
 
 
 def _versions(store: Store, key: str, limit: int, found: re.Match[str]) -> Decoded:
@@ -171,10 +190,10 @@ def _text(store: Store, key: str, _limit: int, _: re.Match[str]) -> Decoded:
     return 1, plain(store.call("GET", key))
 
 
-def _runs(store: Store, key: str, limit: int, _: re.Match[str]) -> Decoded:
-    runs = streaks.unpack_runs(store.call("GET", key))
-    return len(runs), [
-        {"first": day_text(first), "last": day_text(first + days - 1), "days": days} for first, days in runs[:limit]
+def _runs(packed: bytes) -> list[dict[str, Any]]:
+    return [
+        {"first": day_text(first), "last": day_text(first + days - 1), "days": days}
+        for first, days in streaks.unpack_runs(packed)
     ]
 
 
@@ -316,11 +335,11 @@ _GENERATION_KINDS: Final[dict[str, Kind]] = {
     "parked": Kind("rows that wait for a person or a day", _parked),
     "due": Kind("when rows that wait for their day can be applied", _due),
     "ripe": Kind("people who came, and on whom rows wait", _set),
-    "affiliate": Kind("a person's record: network totals, levels, own totals", _fields),
+    "inactive": Kind("people who are on no leaderboard, since they are not active", _set),
+    "affiliate": Kind("a person's record: status, sponsor, network totals and levels", _fields),
     "personal": Kind("a person's name, e-mail and phone", _fields),
-    "own": Kind("a person's own figures by day", _own_days),
-    "streak": Kind("a person's runs of active days", _runs),
-    "cpa": Kind("why a person qualified", _fields),
+    "own": Kind("a person's own state: totals, streaks, qualification, ancestors", _own_state),
+    "own-month": Kind("a person's own figures by day of a month", _own_month),
     "waits": Kind("rows that wait for a person", _set),
     "months": Kind("an affiliate's network by month", _cells),
     "days": Kind("an affiliate's network by day of a month", _cells),

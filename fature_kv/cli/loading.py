@@ -61,7 +61,7 @@ def load(command: Command, store: Store, slug: str, files: Sequence[SourceFile],
     about = {"kind": kind, "files": [str(file.path) for file in files], "started_at": now_us()}
     loaded = Loaded(session)
     try:
-        with _stoppable(command) as stopped:
+        with _stoppable(command) as stopped, session.following():
             if _apply_all(command, loaded, files, stopped):
                 session.finish(about)
                 loaded.finished = True

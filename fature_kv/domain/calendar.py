@@ -287,6 +287,34 @@ def month_key(day: Day) -> str:
     return day_text(day)[:7]
 
 
+def months_of(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Months as numbers, since 1970-01, of many days."""
+    months: NDArray[np.int64] = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return months
+
+
+def month_starts(months: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First days of many months, which are numbers since 1970-01."""
+    days: NDArray[np.int64] = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return days
+
+
+@lru_cache(4096)
+def month_text(month: int) -> str:
+    """The key of a month that is a number since 1970-01."""
+    return f"{1970 + month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def month_number(key: str) -> int:
+    """The number since 1970-01 of a month's key."""
+    return (int(key[:4]) - 1970) * 12 + int(key[5:7]) - 1
+
+
+def month_start(month: int) -> Day:
+    """First day of a month that is a number since 1970-01."""
+    return parse_day(f"{month_text(month)}-01")
+
+
 def year_key(day: Day) -> str:
     """`2025`."""
     return day_text(day)[:4]

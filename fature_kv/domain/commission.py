@@ -15,6 +15,8 @@ from fature_kv.domain import cells
 from fature_kv.errors import UsageError
 
 MINIMUMS: Final = ("deposits_cents", "deposits_count", "bets_cents", "bets_count", "days_active")
+_PLACE: Final = {name: place for place, name in enumerate(MINIMUMS)}
+_DAYS_ACTIVE: Final = _PLACE["days_active"]
 _MINIMUM_SLOTS: Final = (cells.OWN_DEPOSITS, cells.OWN_DEPOSITS_COUNT, cells.OWN_BETS, cells.OWN_BETS_COUNT)
 BEGINNING: Final = -(2**31)
 """`effective_from` of the version that holds from the beginning of time."""
@@ -90,11 +92,12 @@ def _check_levels(where: str, amounts: list[int], most: int) -> None:
 
 
 class Qualification(NamedTuple):
-    """That a player qualified: the day, the group met (None for a manager's decision) and the sums at its end."""
+    """That a player qualified: the day, the group met (None for a manager's decision), and the sums at the end of
+    that day in the order of `MINIMUMS`."""
 
     day: int
-    criteria: Mapping[str, int] | None
-    sums: Mapping[str, int]
+    criteria: dict[str, int] | None
+    sums: list[int]
 
 
 class Configuration:
@@ -108,7 +111,8 @@ class Configuration:
         )
         self.versions: Final = (first, *later)
         self.revision: Final = max((v.revision for v in versions), default=0)
-        self._groups = [g for v in self.versions for g in v.document.cpa.criteria]
+        groups = [group for version in self.versions for group in version.document.cpa.criteria]
+        self._minimums = [[(_PLACE[name], minimum) for name, minimum in group.items()] for group in groups]
 
     def in_force(self, day: int) -> Document:
         """The document in force on `day`."""
@@ -127,39 +131,39 @@ class Configuration:
 
         `days` maps a tenant day to the player's own numbers of that day (`cells.OWN_FIELDS`).
         """
-        if not self._can_hold(days):
-            return None
-        sums = dict.fromkeys(MINIMUMS, 0)
+        sums = [0] * len(MINIMUMS)
         for day in sorted(days):
             numbers = days[day]
             if not is_active(numbers):
                 continue
-            for name, position in zip(MINIMUMS, _MINIMUM_SLOTS, strict=False):
-                sums[name] += numbers[position]
-            sums["days_active"] += 1
+            for i, position in enumerate(_MINIMUM_SLOTS):
+                sums[i] += numbers[position]
+            sums[_DAYS_ACTIVE] += 1
             for group in self.in_force(day).cpa.criteria:
                 if _holds(group, sums):
                     return Qualification(day, group, sums)
         return None
 
-    def sums_through(self, days: Mapping[int, Sequence[int]], last: int) -> dict[str, int]:
-        """A player's sums at the end of day `last`, by name of minimum."""
-        held = [numbers for day, numbers in days.items() if day <= last]
-        sums = {n: sum(d[p] for d in held) for n, p in zip(MINIMUMS, _MINIMUM_SLOTS, strict=False)}
-        return {**sums, "days_active": sum(map(is_active, held))}
-
-    def _can_hold(self, days: Mapping[int, Sequence[int]]) -> bool:
-        """Sums only grow from day to day, so a group that fails on all days together never holds."""
-        totals = dict.fromkeys(MINIMUMS, 0)
-        for numbers in days.values():
-            for name, position in zip(MINIMUMS, _MINIMUM_SLOTS, strict=False):
-                totals[name] += numbers[position]
-        totals["days_active"] = len(days)
-        return any(_holds(group, totals) for group in self._groups)
+    def can_hold(self, totals: Sequence[int], days_active: int) -> bool:
+        """Whether any group of any version could hold: sums only grow from day to day, so one that a player's totals
+        (`cells.OWN_FIELDS`) fail never does."""
+        sums = sums_of(totals, days_active)
+        for group in self._minimums:
+            for place, minimum in group:
+                if sums[place] < minimum:
+                    break
+            else:
+                return True
+        return False
 
 
-def _holds(group: Mapping[str, int], sums: Mapping[str, int]) -> bool:
-    return all(sums[name] >= minimum for name, minimum in group.items())
+def sums_of(totals: Sequence[int], days_active: int) -> list[int]:
+    """Own totals (`cells.OWN_FIELDS`) and active days in the order of `MINIMUMS`."""
+    return [*(totals[position] for position in _MINIMUM_SLOTS), days_active]
+
+
+def _holds(group: Mapping[str, int], sums: Sequence[int]) -> bool:
+    return all(sums[_PLACE[name]] >= minimum for name, minimum in group.items())
 
 
 def is_active(own: Sequence[int]) -> bool:

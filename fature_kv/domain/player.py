@@ -1,29 +1,60 @@
-"""A person as the fold sees them: own days, and what follows from them (DOMAIN.md, "Own figures" and "CPA").
+"""A person's own state, and what it adds to ancestors (DOMAIN.md, "Own figures", "CPA").
 
-Days are tenant days as numbers since 1970-01-01. A day's own numbers are in the order of `cells.OWN_FIELDS`.
+Days are tenant days as numbers since 1970-01-01, months are numbers too (`calendar.month_number`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from fature_kv.domain import cells
-from fature_kv.domain.commission import Configuration, Qualification, is_active
-from fature_kv.domain.streaks import Runs, runs_of
-from fature_kv.errors import FigureOverflow
+import msgspec
+
+from fature_kv.domain import cells, streaks
+from fature_kv.domain.commission import Configuration, Qualification
+
+REV_BYTES: Final = 8
 
 
-class Outcome(NamedTuple):
-    """What a player's days amount to."""
+class Own(msgspec.Struct, array_like=True):
+    """What is kept of a person beside the days themselves; in Redis behind eight bytes of `rev`.
 
-    runs: Runs
-    first_deposit_on: int | None
-    qualification: Qualification | None
+    `path` are the ancestors under which the history is folded, nearest first, five at most. `moving` is `(day, path)`
+    while a long history goes to another path: what lies up to that day is there already. `totals` are own figures in
+    the order of `cells.OWN_FIELDS`, `months` those that have own figures, `runs` the packed runs of active days.
+    """
+
+    path: tuple[int, ...] = ()
+    moving: tuple[int, tuple[int, ...]] | None = None
+    totals: list[int] = msgspec.field(default_factory=lambda: [0] * len(cells.OWN_FIELDS))
+    months: list[int] = []
+    runs: bytes = b""
+    first_deposit_on: int | None = None
+    qualification: Qualification | None = None
 
     @property
     def qualified_on(self) -> int | None:
         return self.qualification.day if self.qualification else None
+
+    @property
+    def days_active(self) -> int:
+        return streaks.days_in(self.runs)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Own).decode
+NOTHING: Final = Own()
+"""The state of somebody who did nothing yet, and whom nobody referred."""
+
+
+def pack_state(rev: bytes, own: Own) -> bytes:
+    """The string that Redis keeps; empty when there is nothing to keep."""
+    return b"" if own == NOTHING else rev + _encode(own)
+
+
+def unpack_state(packed: bytes | None) -> tuple[bytes, Own]:
+    """`rev` (empty where nothing is kept) and the state."""
+    return (b"", NOTHING) if packed is None else (packed[:REV_BYTES], _decode(packed[REV_BYTES:]))
 
 
 class Effect(NamedTuple):
@@ -35,104 +66,37 @@ class Effect(NamedTuple):
     value: int
 
 
-class Player:
-    """The state of one person that the fold decides from."""
-
-    __slots__ = ("days", "id", "moving", "outcome", "path", "rev", "totals", "tracked_on")
-
-    def __init__(
-        self,
-        person: int,
-        rev: int,
-        path: tuple[int, ...],
-        tracked_on: int | None,
-        days: dict[int, list[int]],
-        configuration: Configuration,
-        moving: tuple[int, tuple[int, ...]] | None = None,
-    ) -> None:
-        self.id = person
-        self.rev = rev
-        self.path = path
-        self.tracked_on = tracked_on
-        self.days = days
-        self.moving = moving
-        self.totals = [sum(column) for column in zip(*days.values(), strict=True)] or [0] * len(cells.OWN_FIELDS)
-        self.outcome = Outcome(
-            runs_of(day for day, own in days.items() if is_active(own)),
-            _first_deposit(days),
-            configuration.qualify(days),
-        )
-
-    def add(self, deltas: Mapping[int, Sequence[int]], configuration: Configuration) -> Outcome:
-        """Adds to own days; returns the outcome there was before. FigureOverflow leaves the player half changed."""
-        before = self.outcome
-        activity_moved = deposits_moved = False
-        for day, delta in deltas.items():
-            own = self.days.get(day)
-            was_active = own is not None and is_active(own)
-            if own is None:
-                own = self.days[day] = list(delta)
-            else:
-                for i, value in enumerate(delta):
-                    own[i] += value
-            activity_moved |= was_active != is_active(own)
-            deposits_moved |= delta[cells.OWN_DEPOSITS_COUNT] != 0
-            for i, value in enumerate(delta):
-                self.totals[i] += value
-                if self.totals[i] > cells.LIMIT:
-                    raise FigureOverflow(f"a sum of person {self.id} is beyond 2^53-1: no figure of ours can hold it")
-            if not any(own):
-                del self.days[day]
-        self.outcome = Outcome(
-            runs_of(d for d, own in self.days.items() if is_active(own)) if activity_moved else before.runs,
-            _first_deposit(self.days) if deposits_moved else before.first_deposit_on,
-            self._qualification(before.qualification, min(deltas), configuration),
-        )
-        return before
-
-    def _qualification(
-        self, before: Qualification | None, earliest: int, configuration: Configuration
-    ) -> Qualification | None:
-        """What happens after the day of qualification can't move it."""
-        if before is not None and earliest > before.day:
-            return before
-        return configuration.qualify(self.days)
-
-    def effects(self) -> Iterator[Effect]:
-        """All that this person adds to every ancestor."""
-        if self.tracked_on is not None:
-            yield Effect(self.tracked_on, cells.REFERRALS, 1)
-        yield from outcome_effects(self.outcome, 1)
-        for day, own in self.days.items():
-            yield from money_effects(day, own)
+def needs_history(before: Own, after: Own, first_touched: int, configuration: Configuration) -> bool:
+    """Whether the day of qualification hangs on more than sums: what happens after that day can't move it."""
+    if before.qualification is not None:
+        return first_touched <= before.qualification.day
+    return configuration.can_hold(after.totals, after.days_active)
 
 
-def money_effects(day: int, own: Sequence[int]) -> Iterator[Effect]:
-    """What a day's own numbers add to every ancestor."""
-    for metric, position in (
-        (cells.DEPOSITS, cells.OWN_DEPOSITS),
-        (cells.BETS, cells.OWN_BETS),
-        (cells.WINS, cells.OWN_WINS),
-    ):
-        if own[position]:
-            yield Effect(day, metric, own[position])
-
-
-def outcome_effects(outcome: Outcome, sign: int) -> Iterator[Effect]:
-    """FTD, qualification and CPA of an outcome; `sign` -1 takes them back."""
-    if outcome.first_deposit_on is not None:
-        yield Effect(outcome.first_deposit_on, cells.FTD, sign)
-    if outcome.qualified_on is not None:
-        yield Effect(outcome.qualified_on, cells.VALIDATED, sign)
-        yield Effect(outcome.qualified_on, cells.CPA, sign)
-
-
-def outcome_change(before: Outcome, after: Outcome) -> Iterator[Effect]:
-    """The effects of an outcome that moved."""
-    if before.first_deposit_on != after.first_deposit_on or before.qualified_on != after.qualified_on:
-        yield from outcome_effects(before, -1)
-        yield from outcome_effects(after, 1)
-
-
-def _first_deposit(days: Mapping[int, Sequence[int]]) -> int | None:
+def first_deposit(days: Mapping[int, Sequence[int]]) -> int | None:
+    """The first day with a counted deposit."""
     return min((day for day, own in days.items() if own[cells.OWN_DEPOSITS_COUNT] > 0), default=None)
+
+
+def outcome_effects(own: Own, sign: int) -> Iterator[Effect]:
+    """FTD, qualification and CPA of a state; `sign` -1 takes them back."""
+    if own.first_deposit_on is not None:
+        yield Effect(own.first_deposit_on, cells.FTD, sign)
+    if own.qualified_on is not None:
+        yield Effect(own.qualified_on, cells.VALIDATED, sign)
+        yield Effect(own.qualified_on, cells.CPA, sign)
+
+
+def effects(own: Own, tracked_on: int | None) -> Iterator[Effect]:
+    """All that a person adds to every ancestor beside the money of own days: a member since the day of the link
+    (DOMAIN.md, "Network figures"), and the outcome."""
+    if tracked_on is not None:
+        yield Effect(tracked_on, cells.REFERRALS, 1)
+    yield from outcome_effects(own, 1)
+
+
+def outcome_change(before: Own, after: Own) -> list[Effect]:
+    """The effects of an outcome that moved."""
+    if before.first_deposit_on == after.first_deposit_on and before.qualified_on == after.qualified_on:
+        return []
+    return [*outcome_effects(before, -1), *outcome_effects(after, 1)]

@@ -7,10 +7,11 @@ little-endian u16 (a day fits until the year 2149).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from struct import iter_unpack, pack
-from typing import NamedTuple, TypeAlias
+from struct import Struct
+from typing import Final, NamedTuple, TypeAlias
 
 Runs: TypeAlias = list[tuple[int, int]]
+_RUN: Final = Struct("<HH")
 
 
 class Streak(NamedTuple):
@@ -46,11 +47,30 @@ def read(runs: Sequence[tuple[int, int]], on: int) -> Streak:
     )
 
 
-def changed_days(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> list[int]:
-    """The days on which `current` reads otherwise than before."""
-    changed = set(before) ^ set(after)
-    old = readings(run for run in before if run in changed)
-    new = readings(run for run in after if run in changed)
+def with_days(packed: bytes, came: Sequence[int], went: Sequence[int]) -> bytes:
+    """Packed runs after some days became active and others ceased to be."""
+    first, length = _RUN.unpack_from(packed, len(packed) - _RUN.size) if packed else (0, 0)
+    if went or not came or min(came) < first + length:
+        days = {first + i for first, length in unpack_runs(packed) for i in range(length)}
+        return pack_runs(runs_of(days.difference(went).union(came)))
+    more = runs_of(came)  # behind all there is: by far the most frequent
+    if length and more[0][0] == first + length:
+        more[0] = (first, length + more[0][1])
+        packed = packed[: -_RUN.size]
+    return packed + pack_runs(more)
+
+
+def changed_days(before: bytes, after: bytes) -> list[int]:
+    """The days on which `current` reads otherwise, of packed runs."""
+    if after:  # one day more at the end is by far the most frequent
+        first, length = _RUN.unpack_from(after, len(after) - _RUN.size)
+        if after == (before[: -_RUN.size] if length > 1 else before) + after[-_RUN.size :] and (
+            length == 1 or before[-_RUN.size :] == _RUN.pack(first, length - 1)
+        ):
+            return [first + length - 1, first + length]
+    same = max(0, len(before) - _RUN.size)
+    same = same if before[:same] == after[:same] else 0
+    old, new = readings(unpack_runs(before[same:])), readings(unpack_runs(after[same:]))
     return sorted(day for day in old.keys() | new.keys() if old.get(day) != new.get(day))
 
 
@@ -60,8 +80,13 @@ def readings(runs: Iterable[tuple[int, int]]) -> dict[int, int]:
 
 
 def pack_runs(runs: Iterable[tuple[int, int]]) -> bytes:
-    return b"".join(pack("<HH", first, length) for first, length in runs)
+    return b"".join(_RUN.pack(first, length) for first, length in runs)
 
 
 def unpack_runs(packed: bytes) -> Runs:
-    return list(iter_unpack("<HH", packed))
+    return list(_RUN.iter_unpack(packed))
+
+
+def days_in(packed: bytes) -> int:
+    """How many days the packed runs hold."""
+    return sum(length for _, length in _RUN.iter_unpack(packed))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fature_kv.domain.calendar import rfc3339
+from fature_kv.domain.calendar import day_text, rfc3339
 
 
 class AsOf(msgspec.Struct, frozen=True):
@@ -21,7 +21,12 @@ def as_of(held: Sequence[bytes | None]) -> AsOf:
     return AsOf(*(None if us is None else rfc3339(int(us)) for us in held))
 
 
-class Own(msgspec.Struct, frozen=True):
+def optional_day(day: int | None) -> str | None:
+    """A day as text, or nothing."""
+    return None if day is None else day_text(day)
+
+
+class OwnFigures(msgspec.Struct, frozen=True):
     """A person's own figures."""
 
     deposits_cents: int
@@ -60,7 +65,7 @@ class Affiliate(msgspec.Struct, frozen=True):
     total_cpa_cents: int
     total_rev_cents: int
     network_size: int
-    own: Own
+    own: OwnFigures
 
 
 class AffiliateAnswer(Affiliate, frozen=True):

@@ -61,7 +61,7 @@ def around(
 ) -> Read[AroundAnswer]:
     """`GET /leaderboards/{metric}/around/{id}`: up to `radius` people on either side."""
     key = board_key(period, at)
-    keys = [tenant.keys.board(metric, key), tenant.keys.affiliate(person)]
+    keys = [tenant.keys.board(metric, key), tenant.keys.affiliate(person), tenant.keys.own(person)]
     fresh, total, first, ahead, page, held = yield tenant.ask("read_board", keys, board_member(person), radius)
     viewer.check(person, *held)
     names = yield from _names(tenant, page)

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from fature_kv.domain.calendar import parse_day
-from fature_kv.domain.commission import MINIMUMS, Configuration
-from fature_kv.figures.answers import Award, CpaAnswer, Sums, as_of
-from fature_kv.figures.reading import Hash, Read, hash_of, number, text
+from fature_kv.domain.commission import Configuration, sums_of
+from fature_kv.domain.player import Own
+from fature_kv.figures.answers import Award, CpaAnswer, Sums, as_of, optional_day
+from fature_kv.figures.reading import Read, hash_of
 from fature_kv.figures.tenant import Tenant
-from fature_kv.figures.viewer import EVERYTHING, Viewer, ancestors, check_record
-
-_THEN = [name.encode() for name in MINIMUMS]
-_SO_FAR = [name if name == b"days_active" else b"own_" + name for name in _THEN]
+from fature_kv.figures.viewer import EVERYTHING, Viewer, own_of
 
 
 def validate_cpa(tenant: Tenant, player: int, viewer: Viewer = EVERYTHING) -> Read[CpaAnswer]:
     """`POST /affiliates/{id}/validate-cpa`: awards of whom the viewer may not see are left out."""
     keys = tenant.keys
-    fresh, *held = yield tenant.records([keys.affiliate(player), keys.cpa(player)])
-    record, cpa = map(hash_of, held)
-    check_record(viewer, player, record)
-    criteria, sums = grounds(record, cpa)
-    qualified_on = text(record, b"qualified_on")
-    return CpaAnswer(qualified_on, criteria, Sums(*sums), _awards(tenant, record, viewer), as_of(fresh))
+    fresh, record, state = yield tenant.records([keys.affiliate(player)], [keys.own(player)])
+    viewer.check(player, hash_of(record).get(b"rev"), state)
+    own = own_of(state)
+    criteria, sums = grounds(own)
+    return CpaAnswer(optional_day(own.qualified_on), criteria, Sums(*sums), _awards(tenant, own, viewer), as_of(fresh))
 
 
-def grounds(record: Hash, cpa: Hash) -> tuple[dict[str, int] | None, list[int]]:
+def grounds(own: Own) -> tuple[dict[str, int] | None, list[int]]:
     """The group of minimums met and the sums on that day; of a pending player none, and the sums so far."""
-    if b"qualified_on" not in record:
-        return None, [number(record, field) for field in _SO_FAR]
-    criteria = msgspec.json.decode(cpa.get(b"criteria", b"null"), type=dict[str, int] | None)
-    return criteria, [number(cpa, field) for field in _THEN]
+    if own.qualification is None:
+        return None, sums_of(own.totals, own.days_active)
+    return own.qualification.criteria, own.qualification.sums
 
 
-def earned(record: Hash, level: int, configuration: Configuration) -> int:
-    """What an ancestor at that level earns for the player of a record."""
-    qualified_on = text(record, b"qualified_on")
-    return 0 if qualified_on is None else configuration.cpa_cents(level, parse_day(qualified_on))
+def earned(own: Own, level: int, configuration: Configuration) -> int:
+    """What an ancestor at that level earns for a player."""
+    return 0 if own.qualified_on is None else configuration.cpa_cents(level, own.qualified_on)
 
 
-def _awards(tenant: Tenant, record: Hash, viewer: Viewer) -> list[Award]:
-    if b"qualified_on" not in record:
+def _awards(tenant: Tenant, own: Own, viewer: Viewer) -> list[Award]:
+    if own.qualification is None:
         return []
-    above = ancestors(record.get(b"path"))
-    awards = []
-    for level, ancestor in enumerate(above, start=1):
-        if viewer.sees(ancestor, above[level:]):
-            awards.append(Award(ancestor, level, earned(record, level, tenant.configuration)))
-    return awards
+    return [
+        Award(ancestor, level, earned(own, level, tenant.configuration))
+        for level, ancestor in enumerate(own.path, start=1)
+        if viewer.sees(ancestor, own.path[level:])
+    ]

@@ -11,7 +11,7 @@ from fature_kv.domain.commission import Configuration, level_rev, month_rev
 from fature_kv.figures.answers import Level, MlmAnswer, as_of
 from fature_kv.figures.reading import Hash, Read, hash_of, number
 from fature_kv.figures.tenant import Tenant
-from fature_kv.figures.viewer import EVERYTHING, Viewer, check_record
+from fature_kv.figures.viewer import EVERYTHING, Viewer
 
 Numbers: TypeAlias = Mapping[int, int]
 """`slot -> value` of a network cell; zeros absent."""
@@ -75,8 +75,8 @@ def levels_of(record: Hash, rev: Rev) -> list[Level]:
 def mlm_structure(tenant: Tenant, person: int, viewer: Viewer = EVERYTHING) -> Read[MlmAnswer]:
     """`GET /affiliates/{id}/mlm-structure`"""
     keys = tenant.keys
-    fresh, flat, months = yield tenant.records([keys.affiliate(person), keys.months(person)])
+    fresh, flat, months, state = yield tenant.records([keys.affiliate(person), keys.months(person)], [keys.own(person)])
     record = hash_of(flat)
-    check_record(viewer, person, record)
+    viewer.check(person, record.get(b"rev"), state)
     rev = of_months(unpack_months(months), tenant.configuration)
     return MlmAnswer(person, number(record, b"network_size"), levels_of(record, rev), as_of(fresh))

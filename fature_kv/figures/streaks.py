@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from fature_kv.domain import streaks
-from fature_kv.domain.calendar import day_text
-from fature_kv.figures.answers import Streak, StreakAnswer, as_of
+from fature_kv.domain.player import Own
+from fature_kv.figures.answers import Streak, StreakAnswer, as_of, optional_day
 from fature_kv.figures.reading import Read, hash_of
 from fature_kv.figures.tenant import Tenant
-from fature_kv.figures.viewer import EVERYTHING, Viewer, check_record
+from fature_kv.figures.viewer import EVERYTHING, Viewer, own_of
 
 
 def streak(tenant: Tenant, person: int, at: int, viewer: Viewer = EVERYTHING) -> Read[StreakAnswer]:
     """`GET /affiliates/{id}/streak?at=`"""
     keys = tenant.keys
-    fresh, record, packed = yield tenant.records([keys.affiliate(person)], [keys.streak(person)])
-    check_record(viewer, person, hash_of(record))
-    return StreakAnswer(*_fields(packed, at), as_of(fresh))
+    fresh, record, state = yield tenant.records([keys.affiliate(person)], [keys.own(person)])
+    viewer.check(person, hash_of(record).get(b"rev"), state)
+    return StreakAnswer(*_fields(own_of(state), at), as_of(fresh))
 
 
-def streak_of(packed: bytes | None, at: int) -> Streak:
-    """The streak of packed runs on a day."""
-    return Streak(*_fields(packed, at))
+def streak_of(own: Own, at: int) -> Streak:
+    """The streak of a person on a day."""
+    return Streak(*_fields(own, at))
 
 
-def _fields(packed: bytes | None, at: int) -> tuple[int, int, str | None, int]:
-    current, longest, last_day, days_active = streaks.read(streaks.unpack_runs(packed or b""), at)
-    return current, longest, None if last_day is None else day_text(last_day), days_active
+def _fields(own: Own, at: int) -> tuple[int, int, str | None, int]:
+    current, longest, last_day, days_active = streaks.read(streaks.unpack_runs(own.runs), at)
+    return current, longest, optional_day(last_day), days_active

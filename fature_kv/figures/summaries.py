@@ -19,7 +19,7 @@ from fature_kv.figures.answers import AsOf, PeriodLevel, Summary, SummaryAnswer,
 from fature_kv.figures.levels import NUMBERS, Numbers, Rev, of_month, of_months, unfloored, unpack_months
 from fature_kv.figures.reading import Read, hash_of
 from fature_kv.figures.tenant import Tenant
-from fature_kv.figures.viewer import EVERYTHING, Viewer, check_record
+from fature_kv.figures.viewer import EVERYTHING, Viewer
 
 DEFAULT_LIMIT: Final = 400
 MAX_LIMIT: Final = 10_000
@@ -92,8 +92,8 @@ def _by_months(
     tenant: Tenant, person: int, asked: Range, limit: int, viewer: Viewer
 ) -> Read[tuple[list[Summary], AsOf]]:
     keys = tenant.keys
-    fresh, record, flat = yield tenant.records([keys.affiliate(person), keys.months(person)])
-    check_record(viewer, person, hash_of(record))
+    fresh, record, flat, state = yield tenant.records([keys.affiliate(person), keys.months(person)], [keys.own(person)])
+    viewer.check(person, hash_of(record).get(b"rev"), state)
     months = unpack_months(flat)
     if asked.kind == "month":
         wanted = [key for key in months if asked.holds(key)][: limit + 1]
@@ -126,11 +126,15 @@ def _read_days(
     for _ in range(_ATTEMPTS):
         known, months = "*", asked.months() if asked.bounded else []
         if not asked.bounded or len(months) > _KNOWN_MONTHS:
-            _, record, flat = yield tenant.records([keys.affiliate(person), keys.months(person)])
-            check_record(viewer, person, hash_of(record))
+            _, flat = yield tenant.records([keys.months(person)])
             there = [month.decode() for month in sorted(hash_of(flat))]
             known, months = " ".join(there), asked.months(there)
-        listed = [keys.affiliate(person), keys.months(person), *(keys.days(person, month) for month in months)]
+        listed = [
+            keys.affiliate(person),
+            keys.own(person),
+            keys.months(person),
+            *(keys.days(person, month) for month in months),
+        ]
         try:
             fresh, head, *read = yield tenant.ask("read_days", listed, enough, known)
         except Stale:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from fature_kv.domain.cells import LEVELS
+from fature_kv.domain.player import Own, unpack_state
 from fature_kv.errors import NotFound
-from fature_kv.figures.reading import Hash
 
 
 class Viewer(NamedTuple):
@@ -16,9 +15,12 @@ class Viewer(NamedTuple):
     affiliate: int | None = None
     mask: Callable[[str], str] | None = None
 
-    def check(self, person: int, rev: bytes | None, path: bytes | None) -> None:
-        """NotFound, in the same words, where there is no such person or the viewer may not see them."""
-        if rev is None or not self.sees(person, ancestors(path)):
+    def check(self, person: int, rev: bytes | None, state: bytes | None) -> None:
+        """NotFound, in the same words, where there is no such person or the viewer may not see them.
+
+        `state` is what is kept of a person's own doings, with the ancestors they are folded under.
+        """
+        if rev is None or not self.sees(person, own_of(state).path):
             raise NotFound(f"there is no affiliate {person}")
 
     def sees(self, person: int, above: Sequence[int]) -> bool:
@@ -37,11 +39,6 @@ class Viewer(NamedTuple):
 EVERYTHING: Final = Viewer()
 
 
-def ancestors(path: bytes | None) -> list[int]:
-    """The ancestors under which a person's history is folded, nearest first."""
-    return list(map(int, path.split(b",")))[:LEVELS] if path else []
-
-
-def check_record(viewer: Viewer, person: int, record: Hash) -> None:
-    """`Viewer.check` for an affiliate's whole hash."""
-    viewer.check(person, record.get(b"rev"), record.get(b"path"))
+def own_of(state: bytes | None) -> Own:
+    """A person's own state."""
+    return unpack_state(state)[1]

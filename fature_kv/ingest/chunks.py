@@ -2,30 +2,34 @@
 
 A `Batch` takes parts (one person's share, all its rows and effects) in depth-first order of the forest and their
 effects as columns; `cut` spreads the effects over the paths, sums them per ancestor and period with numpy, and
-bounds each chunk by the records its script touches.
+bounds each chunk by the work of its script.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from fature_kv.domain import calendar, cells
 from fature_kv.domain.commission import Configuration
 from fature_kv.domain.player import Effect
 from fature_kv.errors import FigureOverflow
 from fature_kv.ingest.fold import Fold, KeyList
+from fature_kv.ingest.gains import Matrix
+from fature_kv.ingest.marks import Marks, pack_marks
+from fature_kv.ingest.newest import Change
+from fature_kv.ingest.window import Column
 from fature_kv.keyspace import GenerationKeys
 
-Column: TypeAlias = npt.NDArray[np.int64]
+_METRICS = len(cells.METRICS)
 _NO_ROWS: Column = np.empty(0, np.int64)
-_SHARED_WITHIN = 8
-"""An ancestor's day that one of that many parts before touches too costs its chunk nothing more."""
+_SHARED_WITHIN = 16
+"""An ancestor's record that one of that many parts before touches too costs its chunk nothing more."""
+_PER_UNIT, _PERSON, _RECORD, _MONTH, _DAY, _CHANGE, _MEMBER = 5, 8, 10, 5, 1, 3, 4
+"""Weights: a unit is about five microseconds of the script, a pair of calls on one record."""
 
 
 class MemberMove(NamedTuple):
@@ -37,46 +41,60 @@ class MemberMove(NamedTuple):
     status: str
 
 
-class VersionChange(NamedTuple):
-    """A money row whose counting version changes; versions packed, None for none."""
+def status_moves(path: Iterable[int], before: bool, after: bool) -> list[MemberMove]:
+    """A person goes from the pending to the validated list of each ancestor, or back."""
+    return [
+        move
+        for level, affiliate in enumerate(path, start=1)
+        for move in (
+            MemberMove("ZREM", affiliate, level, status_word(before)),
+            MemberMove("ZADD", affiliate, level, status_word(after)),
+        )
+    ]
 
-    source: str
-    id: int
-    held: bytes | None
-    new: bytes
+
+def status_word(qualified: bool) -> str:
+    """Which list of a level a person is on."""
+    return "validated" if qualified else "pending"
 
 
 @dataclass(slots=True)
 class Part:
-    """One person's share of a chunk. Absolute values, guarded by `rev`: the state they were decided from."""
+    """One person's share of a chunk. `state` is the new own state, whole, guarded by the `rev` of the one it was
+    decided from; None where own figures don't move. `months` are new cells of own months."""
 
     person: int
-    rev: int
-    pairs: list[Any]
-    gone: list[str] = field(default_factory=list)
-    own_pairs: list[Any] = field(default_factory=list)
-    own_gone: list[int] = field(default_factory=list)
-    runs: bytes | None = None
-    cpa: list[Any] | None = None
+    rev: bytes = b""
+    state: bytes | None = None
+    months: list[tuple[int, bytes]] = field(default_factory=list)
     members: list[MemberMove] = field(default_factory=list)
     streak_days: list[int] = field(default_factory=list)
-    bets: Column = field(default_factory=lambda: _NO_ROWS)
-    money: list[VersionChange] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-    alone: bool = False
+    qualified: tuple[int, int | None] | None = None
+    changes: list[Change] = field(default_factory=list)
+    bets: tuple[int, int] = (0, 0)
     tied: bool = False
     """Belongs into the same chunk as the part before, since one row moves between the two."""
 
+    @property
+    def weight(self) -> int:
+        own = _PERSON + _PER_UNIT * len(self.months)
+        return own + _CHANGE * len(self.changes) + _MEMBER * len(self.members)
 
-@dataclass(slots=True)
-class Chunk:
-    """Some parts, and what their ancestors gain: `(affiliate, cell)` and `(affiliate, month, periods, cells)`."""
+
+class Chunk(NamedTuple):
+    """Some parts, and what their ancestors gain: by affiliate the record's cell and how many months, by month its key,
+    its cell and how many days, by day its name and its cell. `marks` are affiliates, days and metrics that moved."""
 
     parts: list[Part]
-    records: list[tuple[int, bytes]] = field(default_factory=list)
-    months: list[tuple[int, list[str], list[bytes]]] = field(default_factory=list)
-    days: list[tuple[int, str, list[str], list[bytes]]] = field(default_factory=list)
-    marks: tuple[Column, Column, Column] = (_NO_ROWS, _NO_ROWS, _NO_ROWS)
+    affiliates: list[int]
+    records: list[bytes]
+    month_counts: list[int]
+    months: list[str]
+    month_cells: list[bytes]
+    day_counts: list[int]
+    days: list[str]
+    day_cells: list[bytes]
+    marks: tuple[Column, Column, Column]
 
     @property
     def people(self) -> list[int]:
@@ -90,230 +108,272 @@ class Batch:
         self.parts: list[Part] = []
         self._paths: list[tuple[int, ...]] = []
         self._effects: list[tuple[int, int, int, int, int]] = []
-        self._columns: list[tuple[Column, Column, Column, Column, Column]] = []
+        self._columns: list[tuple[Column, Column, Column, Matrix]] = []
+
+    def add(self, part: Part, path: tuple[int, ...]) -> int:
+        """Adds a part; returns the number of its path, which is the part's own while only this adds paths."""
+        self.parts.append(part)
+        return self.add_path(path)
 
     def add_path(self, path: tuple[int, ...]) -> int:
+        """Adds a path (0 for a level that gains nothing); returns its number."""
         self._paths.append(path)
         return len(self._paths) - 1
 
     def add_effects(self, part: int, path: int, effects: Iterable[Effect], sign: int = 1) -> None:
+        """What one part adds to the affiliates of a path."""
         self._effects.extend((part, path, day, metric, sign * value) for day, metric, value in effects)
 
-    def add_columns(self, part: Column, path: Column, day: Column, metric: int, value: Column) -> None:
-        """Effects of one metric, many at once."""
-        self._columns.append((part, path, day, np.full(len(part), metric, np.int64), value))
+    def add_rows(self, part: Column, path: Column, day: Column, values: Matrix) -> None:
+        """Effects of many parts: a row a day, a column a metric."""
+        self._columns.append((part, path, day, values))
 
     def cut(self, configuration: Configuration, bound: int) -> list[Chunk]:
-        """Chunks of at most about `bound` units (records touched), parts in order."""
-        part, affiliate, day, slot, value = self._spread(configuration)
-        chunk_of = self._chunk_numbers(part, affiliate, day, bound)
-        chunks: list[Chunk] = []
-        for number, share in zip(chunk_of.tolist(), self.parts, strict=True):
-            if number == len(chunks):
-                chunks.append(Chunk([]))
-            chunks[number].parts.append(share)
-        if len(part):
-            _sum_up(chunks, chunk_of[part], affiliate, day, slot, value)
-        return chunks
+        """Chunks of at most about `bound` units, parts in order."""
+        spread = self._spread(configuration)
+        chunk_of = self._chunk_numbers(spread, bound * _PER_UNIT)
+        starts = np.flatnonzero(np.concatenate(([True], chunk_of[1:] != chunk_of[:-1]))).tolist()
+        groups = [self.parts[a:b] for a, b in zip(starts, [*starts[1:], len(self.parts)], strict=True)]
+        return _chunks(groups, spread, chunk_of[spread.part])
 
-    def _spread(self, configuration: Configuration) -> tuple[Column, Column, Column, Column, Column]:
-        """Effects of every level as columns: part, affiliate, day, slot, value."""
+    def _spread(self, configuration: Configuration) -> _Spread:
+        """Effects on every affiliate of their paths."""
+        part, path, day, values = self._rows()
         paths = np.zeros((len(self._paths) or 1, cells.LEVELS), np.int64)
-        for i, path in enumerate(self._paths):
-            paths[i, : len(path)] = path
-        rows = [np.array(self._effects, np.int64).reshape(-1, 5).T, *map(np.stack, self._columns)]
-        part, path_of, day, metric, value = np.concatenate(rows, axis=1)
-        amounts = _cpa_amounts(configuration, day, metric)
-        levels = []
-        for level in range(1, cells.LEVELS + 1):
-            affiliate = paths[path_of, level - 1]
-            there = affiliate > 0
-            levels.append(
-                np.stack(
-                    (
-                        part[there],
-                        affiliate[there],
-                        day[there],
-                        metric[there] + cells.slot(level, 0),
-                        (value * amounts[level - 1])[there],
-                    )
-                )
-            )
-        spread = np.concatenate(levels, axis=1)
-        return spread[0], spread[1], spread[2], spread[3], spread[4]
+        for each_level in range(cells.LEVELS):
+            paths[:, each_level] = [p[each_level] if len(p) > each_level else 0 for p in self._paths] or 0
+        above = paths[path]
+        row, level = np.nonzero(above)
+        spread = values[row]
+        paid = np.flatnonzero(spread[:, cells.CPA])
+        for i in paid.tolist():
+            spread[i, cells.CPA] *= configuration.cpa_cents(int(level[i]) + 1, int(day[row[i]]))
+        kept = spread.any(axis=1)  # withdrawals, say, add nothing to anybody, nor does a CPA of nothing
+        row, level = row[kept], level[kept]
+        return _Spread(part[row], above[row, level], day[row], level, spread[kept])
 
-    def _chunk_numbers(self, part: Column, affiliate: Column, day: Column, bound: int) -> Column:
-        units = _new_units(part, affiliate, day, len(self.parts))
+    def _rows(self) -> tuple[Column, Column, Column, Matrix]:
+        loose = np.array(self._effects, np.int64).reshape(-1, 5)
+        values = np.zeros((len(loose), _METRICS), np.int64)
+        values[np.arange(len(loose)), loose[:, 3]] = loose[:, 4]
+        blocks = [(loose[:, 0], loose[:, 1], loose[:, 2], values), *self._columns]
+        part, path, day, matrices = zip(*blocks, strict=True)
+        return np.concatenate(part), np.concatenate(path), np.concatenate(day), np.concatenate(matrices)
+
+    def _chunk_numbers(self, spread: _Spread, bound: int) -> Column:
+        weights = spread.weights(len(self.parts)).tolist()
         numbers, number, held = [], 0, 0
-        for share, mine in zip(self.parts, units.tolist(), strict=True):
-            weight = mine + 2 + len(share.own_pairs) // 2 + len(share.members)
-            if held and not share.tied and (share.alone or held + weight > bound):
+        for part, touched in zip(self.parts, weights, strict=True):
+            weight = touched + part.weight
+            if held and not part.tied and held + weight > bound:
                 number, held = number + 1, 0
             numbers.append(number)
-            held = bound if share.alone else held + weight
+            held += weight
         return np.array(numbers, np.int64)
 
 
-def _cpa_amounts(configuration: Configuration, day: Column, metric: Column) -> npt.NDArray[np.int64]:
-    """What each effect is multiplied by, per level: an amount of the version in force for CPA, else one."""
-    amounts = np.ones((cells.LEVELS, len(day)), np.int64)
-    for i in np.flatnonzero(metric == cells.CPA).tolist():
-        on = int(day[i])
-        amounts[:, i] = [configuration.cpa_cents(level, on) for level in range(1, cells.LEVELS + 1)]
-    return amounts
+class _Spread(NamedTuple):
+    """Effects by affiliate: part, affiliate, day, level from 0, and a column a metric."""
+
+    part: Column
+    affiliate: Column
+    day: Column
+    level: Column
+    values: Matrix
+
+    def weights(self, parts: int) -> Column:
+        """Work of each part on ancestors' records, months and days that no part shortly before it touches too."""
+        total = np.zeros(parts, np.int64)
+        if not len(self.part):
+            return total
+        _, affiliate = np.unique(self.affiliate, return_inverse=True)
+        for weight, period in ((_DAY, self.day), (_MONTH, calendar.months_of(self.day)), (_RECORD, self.day * 0)):
+            _, place = np.unique(period, return_inverse=True)
+            keys = np.sort((affiliate * (int(place.max()) + 1) + place) * parts + self.part)
+            record, part = np.divmod(keys, parts)
+            shared = np.zeros(len(keys), bool)
+            shared[1:] = (record[1:] == record[:-1]) & (part[1:] - part[:-1] <= _SHARED_WITHIN)
+            total += weight * np.bincount(part[~shared], minlength=parts)
+        return total
 
 
-def _new_units(part: Column, affiliate: Column, day: Column, parts: int) -> Column:
-    """How many records each part touches that no part shortly before it does: an ancestor's record and month, and
-    each of its days."""
-    if not len(part):
-        return np.zeros(parts, np.int64)
-    order = np.lexsort((part, day, affiliate))
-    p, a, d = part[order], affiliate[order], day[order]
-    same_day = np.zeros(len(p), bool)
-    same_day[1:] = (a[1:] == a[:-1]) & (d[1:] == d[:-1]) & (p[1:] - p[:-1] <= _SHARED_WITHIN)
-    order = np.lexsort((part, affiliate))
-    q, b = part[order], affiliate[order]
-    same_affiliate = np.zeros(len(q), bool)
-    same_affiliate[1:] = (b[1:] == b[:-1]) & (q[1:] - q[:-1] <= _SHARED_WITHIN)
-    return np.bincount(p[~same_day], minlength=parts) + 2 * np.bincount(q[~same_affiliate], minlength=parts)
+# -- what the ancestors of each chunk gain ---------------------------------------------------------------------------
 
 
-def _sum_by(keys: Column, value: Column) -> tuple[Column, Column]:
-    """Distinct keys ascending with their sums, zero sums left out."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    sums = cells.sum_runs(value[order], starts)
-    kept = sums != 0
-    return ordered[starts][kept], sums[kept]
+def _chunks(groups: list[list[Part]], spread: _Spread, chunk: Column) -> list[Chunk]:
+    """The chunks of the groups of parts, each with what its ancestors gain."""
+    affiliates, affiliate = np.unique(spread.affiliate, return_inverse=True)
+    axes = _Axes.of(spread.day, affiliates)
+    if len(groups) * len(affiliates) * len(axes.days) > 2**58:
+        raise FigureOverflow("too many affiliates and days in one window: make FATURE_WINDOW_ROWS smaller")
+    moved = np.flatnonzero(spread.values.any(axis=0))
+    place = (chunk * len(affiliates) + affiliate) * len(axes.days) + np.searchsorted(axes.days, spread.day)
+    by_day = _Sums(place, spread.level, spread.values[:, moved], moved).summed(place)
+    by_month = by_day.summed(axes.month_of(by_day.place))
+    by_record = by_month.summed(by_month.place // axes.months)
+    return _assembled(groups, axes, by_record, by_month, by_day)
 
 
-class _Packing(NamedTuple):
-    """Several small columns as one sortable integer: chunk, affiliate, period, slot."""
+class _Axes(NamedTuple):
+    """How places are numbered: a record is `chunk * affiliates + affiliate`, a month `record * months + month`, a day
+    `record * days + day`; each of them an index into what there is."""
 
     affiliates: Column
-    periods: Column
+    days: Column
+    numbers: Column
+    """The month of each day, from the first."""
+    first: int
+    months: int
 
-    def pack(self, chunk: Column, affiliate: Column, period: Column, slot: Column) -> Column:
-        return ((chunk * len(self.affiliates) + affiliate) * len(self.periods) + period) * 64 + slot
+    @classmethod
+    def of(cls, day: Column, affiliates: Column) -> _Axes:
+        days = np.unique(day)
+        numbers = calendar.months_of(days)
+        first = int(numbers.min(initial=2**31))
+        return cls(affiliates, days, numbers - first, first, int((numbers - first).max(initial=0)) + 1)
 
-    def unpack(self, packed: Column) -> tuple[Column, Column, Column, Column]:
-        rest, slot = packed >> 6, packed & 63
-        rest, period = np.divmod(rest, len(self.periods))
-        chunk, affiliate = np.divmod(rest, len(self.affiliates))
-        return chunk, self.affiliates[affiliate], self.periods[period], slot
+    def month_of(self, day_place: Column) -> Column:
+        record, day = np.divmod(day_place, len(self.days) or 1)
+        return record * self.months + self.numbers[day]
+
+    def month_keys(self, month_place: Column) -> list[str]:
+        return [calendar.month_text(self.first + month) for month in (month_place % self.months).tolist()]
+
+    def day_names(self, day_place: Column) -> list[str]:
+        names = [calendar.day_text(day)[8:] for day in self.days.tolist()]
+        return [names[day] for day in (day_place % (len(names) or 1)).tolist()]
 
 
-def _sum_up(chunks: list[Chunk], chunk: Column, affiliate: Column, day: Column, slot: Column, value: Column) -> None:
-    """Fills in what the ancestors of each chunk gain."""
-    affiliates, affiliate_at = np.unique(affiliate, return_inverse=True)
-    days, day_at = np.unique(day, return_inverse=True)
-    month_names = [calendar.month_key(int(d)) for d in days]
-    months = sorted(set(month_names))
-    month_of_day = np.array([months.index(name) for name in month_names], np.int64)
-    if len(chunks) * len(affiliates) * len(days) > 2**56:
-        raise FigureOverflow("too many affiliates and days in one window: make FATURE_WINDOW_ROWS smaller")
+class _Sums(NamedTuple):
+    """Sums by place and level (from 0), a column each of `metrics`."""
 
-    by_day = _Packing(affiliates, days)
-    keys, sums = _sum_by(by_day.pack(chunk, affiliate_at, day_at, slot), value)
-    _add_days(chunks, *by_day.unpack(keys), sums)
+    place: Column
+    level: Column
+    sums: Matrix
+    metrics: Column
 
-    by_month = _Packing(affiliates, np.arange(len(months)))
-    keys, sums = _sum_by(by_month.pack(chunk, affiliate_at, month_of_day[day_at], slot), value)
-    _add_months(chunks, *by_month.unpack(keys), sums, months)
+    def summed(self, place: Column) -> _Sums:
+        """The same at other places: ascending, each place and level once."""
+        if not len(place):
+            return self
+        keys = place * 8 + self.level
+        order = np.argsort(keys)
+        ordered = keys[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        columns = [cells.sum_runs(column[order], starts) for column in self.sums.T]
+        return _Sums(ordered[starts] >> 3, ordered[starts] & 7, np.stack(columns, axis=1), self.metrics)
 
-    by_record = _Packing(affiliates, np.zeros(1, np.int64))
-    metric = slot % len(cells.METRICS)
-    counted = (slot < len(cells.METRICS)) | (metric > cells.VALIDATED)  # these two are totals of level 1 alone
-    keys, sums = _sum_by(
-        by_record.pack(
-            np.concatenate((chunk, chunk[counted])),
-            np.concatenate((affiliate_at, affiliate_at[counted])),
-            np.zeros(len(chunk) + int(counted.sum()), np.int64),
-            np.concatenate((slot, cells.TOTALS + metric[counted])),
-        ),
-        np.concatenate((value, value[counted])),
+    @property
+    def distinct(self) -> Column:
+        return self.place[self.starts]
+
+    @property
+    def starts(self) -> Column:
+        """Where each place begins."""
+        return np.flatnonzero(np.concatenate(([True], self.place[1:] != self.place[:-1]))[: len(self.place)])
+
+    def cells(self, totals: bool = False) -> list[bytes]:
+        """A cell a place; a record's with its totals behind the levels."""
+        places = self.distinct
+        at, column = np.nonzero(self.sums)
+        group = np.searchsorted(places, self.place[at])
+        slot, value = self.level[at] * _METRICS + self.metrics[column], self.sums[at, column]
+        if totals:
+            group, slot, value = self._with_totals(group, slot, value)
+        if len(value) and int(np.abs(value).max()) > cells.LIMIT:
+            raise FigureOverflow("a sum is beyond 2^53-1: no figure of ours can hold it")
+        return cells.split(group, slot, value, len(places))
+
+    def _with_totals(self, group: Column, slot: Column, value: Column) -> tuple[Column, Column, Column]:
+        """Sums over levels; of referrals and validated the total is level 1 alone."""
+        counted = (self.level == 0)[:, None] | (self.metrics > cells.VALIDATED)
+        columns = [cells.sum_runs(column, self.starts) for column in np.where(counted, self.sums, 0).T]
+        over, metric = np.nonzero(np.stack(columns, axis=1)) if columns else (_NO_ROWS, _NO_ROWS)
+        totals = np.stack(columns, axis=1)[over, metric] if columns else _NO_ROWS
+        keys = np.concatenate((group << 6 | slot, over << 6 | cells.TOTALS + self.metrics[metric]))
+        order = np.argsort(keys)
+        return keys[order] >> 6, keys[order] & 63, np.concatenate((value, totals))[order]
+
+    def moved(self) -> Column:
+        """Bits of the metrics that moved, a place."""
+        bits = ((self.sums != 0) << self.metrics).sum(axis=1)
+        return np.bitwise_or.reduceat(bits, self.starts) if len(bits) else _NO_ROWS
+
+
+def _assembled(groups: list[list[Part]], axes: _Axes, records: _Sums, months: _Sums, days: _Sums) -> list[Chunk]:
+    """Everything of one chunk together."""
+    record, month, day = records.distinct, months.distinct, days.distinct
+    size = len(axes.affiliates) or 1
+    affiliate = axes.affiliates[record % size]
+    mask, people = days.moved(), axes.affiliates[day // (len(axes.days) or 1) % size]
+    on = axes.days[day % (len(axes.days) or 1)]
+    by_record: tuple[list[Any], ...] = (
+        affiliate.tolist(),
+        records.cells(totals=True),
+        _counts(month // axes.months, record),
     )
-    _add_records(chunks, *by_record.unpack(keys), sums)
+    by_month: tuple[list[Any], ...] = (axes.month_keys(month), months.cells(), _counts(axes.month_of(day), month))
+    by_day: tuple[list[Any], ...] = (axes.day_names(day), days.cells())
+    ends = [
+        np.searchsorted(place // (size * width), np.arange(len(groups) + 1)).tolist()
+        for place, width in ((record, 1), (month, axes.months), (day, len(axes.days) or 1))
+    ]
+    chunks = []
+    for number, parts in enumerate(groups):
+        one, two, three = (slice(each[number], each[number + 1]) for each in ends)
+        moved = np.flatnonzero(mask[three]) + three.start
+        marks = people[moved], on[moved], mask[moved]
+        lists: list[Any] = [
+            column[piece] for group, piece in ((by_record, one), (by_month, two), (by_day, three)) for column in group
+        ]
+        chunks.append(Chunk._make([parts, *lists, marks]))
+    return chunks
 
 
-def _cells(groups: Sequence[Column], slot: Column, value: Column) -> Iterator[tuple[int, bytes]]:
-    """Start and cell of each run of equal groups."""
-    if not len(slot):
-        return
-    if int(np.abs(value).max()) > cells.LIMIT:
-        raise FigureOverflow("a sum is beyond 2^53-1: no figure of ours can hold it")
-    changed = np.zeros(len(slot), bool)
-    changed[0] = True
-    for group in groups:
-        changed[1:] |= group[1:] != group[:-1]
-    starts = np.flatnonzero(changed)
-    packed = (value << 8 | slot).astype("<i8").tobytes()
-    ends = np.append(starts[1:], len(slot))
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        yield start, packed[8 * start : 8 * end]
+def _counts(owner: Column, owners: Column) -> list[int]:
+    """How many of the ascending `owner` each of the ascending owners has."""
+    many: list[int] = np.diff(np.searchsorted(owner, np.append(owners, 2**62))).tolist()
+    return many
 
 
-def _add_records(chunks: list[Chunk], chunk: Column, affiliate: Column, _: Column, slot: Column, value: Column) -> None:
-    numbers, people = chunk.tolist(), affiliate.tolist()
-    for start, cell in _cells((chunk, affiliate), slot, value):
-        chunks[numbers[start]].records.append((people[start], cell))
+# -- the plan --------------------------------------------------------------------------------------------------------
 
 
-def _add_months(
-    chunks: list[Chunk], chunk: Column, affiliate: Column, month: Column, slot: Column, value: Column, names: list[str]
-) -> None:
-    numbers, people, months = chunk.tolist(), affiliate.tolist(), month.tolist()
-    for start, cell in _cells((chunk, affiliate, month), slot, value):
-        rows = chunks[numbers[start]].months
-        if not rows or rows[-1][0] != people[start]:
-            rows.append((people[start], [], []))
-        rows[-1][1].append(names[months[start]])
-        rows[-1][2].append(cell)
-
-
-def _add_days(chunks: list[Chunk], chunk: Column, affiliate: Column, day: Column, slot: Column, value: Column) -> None:
-    numbers, people, days = chunk.tolist(), affiliate.tolist(), day.tolist()
-    starts = []
-    for start, cell in _cells((chunk, affiliate, day), slot, value):
-        rows, text = chunks[numbers[start]].days, calendar.day_text(days[start])
-        if not rows or rows[-1][0] != people[start] or rows[-1][1] != text[:7]:
-            rows.append((people[start], text[:7], [], []))
-        rows[-1][2].append(text[8:])
-        rows[-1][3].append(cell)
-        starts.append(start)
-    if not starts:
-        return
-    masks = np.bitwise_or.reduceat(1 << slot % len(cells.METRICS), starts)
-    owner, affiliates, on = chunk[starts], affiliate[starts], day[starts]
-    ends = np.searchsorted(owner, np.arange(len(chunks) + 1))
-    for number, one in enumerate(chunks):
-        mine = slice(int(ends[number]), int(ends[number + 1]))
-        one.marks = affiliates[mine], on[mine], masks[mine]
-
-
-def sections(fold: Fold, chunk: Chunk, keys: KeyList) -> dict[str, Any]:
-    """The sections of chunk.lua's plan that every chunk has."""
+def sections(fold: Fold, chunk: Chunk) -> tuple[KeyList, dict[str, Any]]:
+    """KEYS, and the sections of chunk.lua's plan that every chunk has."""
     own = fold.keys
-    return {
-        "persons": [
-            [
-                keys(own.affiliate(p.person)), str(p.rev), p.pairs, p.gone,
-                keys(own.own(p.person)), p.own_pairs, p.own_gone,
-                keys(own.streak(p.person)) if p.runs is not None else 0, p.runs if p.runs is not None else False,
-                keys(own.cpa(p.person)) if p.cpa is not None else 0, p.cpa if p.cpa is not None else False,
-            ]
-            for p in chunk.parts
-        ],
-        "records": [[keys(own.affiliate(affiliate)), cell] for affiliate, cell in chunk.records],
-        "series": [
-            *([keys(own.months(affiliate)), periods, deltas] for affiliate, periods, deltas in chunk.months),
-            *([keys(own.days(affiliate, month)), periods, deltas] for affiliate, month, periods, deltas in chunk.days),
-        ],
-        "members": [_member(own, p.person, m, keys) for p in chunk.parts for m in p.members],
+    decided = [part for part in chunk.parts if part.state is not None]
+    pairs = [(part.person, month, cell) for part in decided for month, cell in part.months]
+    months = iter(chunk.months)
+    days = [
+        own.days(affiliate, next(months))
+        for affiliate, count in zip(chunk.affiliates, chunk.month_counts, strict=True)
+        for _ in range(count)
+    ]
+    keys = KeyList(
+        [
+            *fold.common,
+            *(own.own(part.person) for part in decided),
+            *(own.own_month(person, calendar.month_text(month)) for person, month, _ in pairs),
+            *map(own.affiliate, chunk.affiliates),
+            *map(own.months, chunk.affiliates),
+            *days,
+        ]
+    )
+    return keys, {
+        "counts": [len(decided), len(pairs), len(chunk.affiliates), len(days)],
+        "revs": [part.rev for part in decided],
+        "own": [*(part.state for part in decided), *(cell for _, _, cell in pairs)],
+        "records": chunk.records,
+        "month_counts": chunk.month_counts,
+        "months": chunk.months,
+        "month_cells": chunk.month_cells,
+        "day_counts": chunk.day_counts,
+        "days": chunk.days,
+        "day_cells": chunk.day_cells,
+        "members": [_member(own, part.person, move, keys) for part in chunk.parts for move in part.members],
         "dirty": marks_of(chunk),
-    }  # fmt: skip
+    }
 
 
 def _member(own: GenerationKeys, person: int, move: MemberMove, keys: KeyList) -> list[Any]:
@@ -328,32 +388,3 @@ def marks_of(chunk: Chunk) -> bytes | bool:
         return False
     people, days = np.array(streaks, np.int64).reshape(-1, 2).T
     return pack_marks(Marks(*chunk.marks, people, days, _NO_ROWS))
-
-
-class Marks(NamedTuple):
-    """What boards have to look at again, as columns.
-
-    Affiliates' days with the metrics that moved (bit m for metric m of `cells.METRICS`), people's streaks read on
-    a day, and affiliates whose every board is due.
-    """
-
-    affiliates: Column
-    days: Column
-    metrics: Column
-    people: Column
-    streak_days: Column
-    whole: Column
-
-
-def pack_marks(marks: Marks) -> bytes:
-    return msgspec.msgpack.encode([column.astype("<i8").tobytes() for column in marks])
-
-
-def unpack_marks(packed: bytes) -> Marks:
-    return Marks(*(np.frombuffer(raw, "<i8") for raw in msgspec.msgpack.decode(packed)))
-
-
-def whole_marks(affiliates: Sequence[int]) -> bytes:
-    """Marks that every board of these affiliates is due."""
-    none = _NO_ROWS
-    return pack_marks(Marks(none, none, none, none, none, np.array(affiliates, np.int64)))

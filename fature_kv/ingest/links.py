@@ -63,7 +63,7 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     refused = _hang(fold, window, accepted)
     if refused:
         # What was found bad was found so beside links that did not come to be: decide it anew with them.
-        return [item for item in items if window.results[item.place] is None]
+        return window.pending(items)
     parking.park_until_due(fold, window, early)
     parking.quarantine(fold, window, bad)
     return parking.park_links(fold, window, waiting)
@@ -95,8 +95,6 @@ def _hang(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
             )  # fmt: skip
         except TreeMoved:
             return list(items[start:])
-        finally:
-            fold.players.forget(item.row.user_id for item in batch)
         for item in batch:
             fold.forest.hang(item.row.user_id, item.row.referrer_id)
         fold.forest.version += len(batch)

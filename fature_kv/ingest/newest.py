@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from fature_kv.domain import calendar
-from fature_kv.domain.player import Player
 from fature_kv.domain.rows import Money, MoneySource
+from fature_kv.domain.status import counts
 from fature_kv.domain.versions import money_key
-from fature_kv.ingest.chunks import Column
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.seen import SeenPages
-from fature_kv.ingest.window import Item, Window
+from fature_kv.ingest.states import Player
+from fature_kv.ingest.window import Bets, Item, Window
 from fature_kv.keyspace import VERSION_PAGE
 from fature_kv.scripts import Command
-
-
-class Bets(NamedTuple):
-    """New bets as columns; `place` leads back to the window's items."""
-
-    place: Column
-    id: Column
-    user: Column
-    stake: Column
-    win: Column
-    at: Column
-    day: Column
-
-    def take(self, chosen: Any) -> Bets:
-        return Bets(*(column[chosen] for column in self))
 
 
 class Change(NamedTuple):
@@ -44,9 +28,15 @@ class Change(NamedTuple):
     before: Money | None
 
     @property
-    def changes_hands(self) -> bool:
-        """Whether the row goes from one player to another."""
-        return self.before is not None and self.before.user_id != self.item.row.user_id
+    def people(self) -> set[int]:
+        """Whom the row was and is of."""
+        return {self.item.row.user_id} | ({self.before.user_id} if self.before else set())
+
+    @property
+    def counted(self) -> list[tuple[Money, int]]:
+        """Versions that count, each with its sign: figures move by exactly the difference."""
+        rows = ((self.before, -1), (self.item.row, 1))
+        return [(row, sign) for row, sign in rows if row is not None and counts(row.status)]
 
 
 def pack_version(row: Money) -> bytes:
@@ -103,20 +93,19 @@ def newest_versions(
 
 
 def new_bets(
-    fold: Fold, window: Window, items: Sequence[Item], pages: SeenPages, players: Mapping[int, Player]
-) -> tuple[Bets, list[Item]]:
+    fold: Fold, window: Window, bets: Bets, pages: SeenPages, players: Mapping[int, Player]
+) -> tuple[Bets, Bets]:
     """Bets that are not in, the first applicable of each id; and bets that wait."""
-    rows = [(item.place, r.id, r.user_id, r.stake, r.win, r.created_at) for item in items for r in (item.row,)]
-    place, ids, user, stake, win, at = np.array(rows, np.int64).reshape(-1, 6).T
-    known = pages.known(ids)
-    there = np.isin(user, np.fromiter(players, np.int64, len(players)))
-    ready = ~known & there & (at <= fold.horizon)
+    if not len(bets.id):
+        return bets, bets
+    known = pages.known(bets.id)
+    there = np.isin(bets.user, np.fromiter(players, np.int64, len(players)))
+    ready = ~known & there & (bets.at <= fold.horizon)
     candidates = np.flatnonzero(ready)
-    _, first = np.unique(ids[candidates], return_index=True)
+    ids, first = np.unique(bets.id[candidates], return_index=True)
     chosen = candidates[np.sort(first)]
-    waits = ~known & ~ready & ~np.isin(ids, ids[chosen])
+    waits = ~known & ~ready & ~np.isin(bets.id, ids)
     again = ~waits
     again[chosen] = False
-    window.settle([items[i] for i in np.flatnonzero(again).tolist()], "duplicate")
-    new = Bets(place, ids, user, stake, win, at, calendar.days_of(at, fold.zone)).take(chosen)
-    return new, [items[i] for i in np.flatnonzero(waits).tolist()]
+    window.settle_places(bets.place[again], "duplicate")
+    return bets.take(chosen), bets.take(waits)

@@ -20,7 +20,7 @@ from fature_kv.domain.rows import BadRow, Bet, Link, Money, Row
 from fature_kv.domain.versions import latest_time
 from fature_kv.errors import ServerUnavailable
 from fature_kv.ingest.fold import Fold, KeyList
-from fature_kv.ingest.window import Item, Parked, RowResult, Window, pack_row, row_id, source_of, unpack_row
+from fature_kv.ingest.window import Bets, Item, Parked, Window, pack_row, row_id, source_of, unpack_row
 
 MISSING_USER, MISSING_REFERRER, FUTURE = "missing_user", "missing_referrer", "future"
 _AT_ONCE = 200
@@ -196,7 +196,7 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
         journal = [fold.entry("quarantined", {"rows": rows, "released": [place[0] for place in unpark]})]
         fold.apply("park", keys, journal, parked=[], quarantined=rows, limits=limits(fold), unpark=unpark)
     for item in items:
-        window.results[item.place] = RowResult("quarantined", item.row.reason)
+        window.settle([item], "quarantined", item.row.reason)
 
 
 def _quarantine_entry(fold: Fold, bad: BadRow) -> bytes:
@@ -242,12 +242,14 @@ def release(fold: Fold, items: Sequence[Item], keys: KeyList) -> tuple[list[list
     return unpark, sorted(clear)
 
 
-def settle_duplicates(fold: Fold, window: Window, items: Iterable[Item]) -> None:
+def settle_duplicates(fold: Fold, window: Window, items: Sequence[Item], bets: Bets | None = None) -> None:
     """Released rows that turned out to need nothing leave their place; good rows clear quarantine all the same."""
+    if not (window.parked or fold.quarantined):
+        return
     settled = [
         item
-        for item in items
-        if (outcome := window.results[item.place]) is not None
+        for item in (*items, *(window.items(bets) if bets else ()))
+        if (outcome := window.outcome(item.place)) is not None
         and outcome.result == "duplicate"
         and (item.parked or (fold.quarantined and quarantine_field(item.row) in fold.quarantined))
     ]

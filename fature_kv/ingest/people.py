@@ -11,8 +11,8 @@ from fature_kv.domain.rows import Person
 from fature_kv.domain.versions import supersedes
 from fature_kv.errors import Stale
 from fature_kv.ingest import parking
-from fature_kv.ingest.chunks import whole_marks
-from fature_kv.ingest.fold import Fold, next_rev
+from fature_kv.ingest.fold import Fold, KeyList
+from fature_kv.ingest.marks import whole_marks
 from fature_kv.ingest.window import Item, Window
 
 _AT_ONCE = 100
@@ -75,7 +75,7 @@ def _held(person: int, figures: Sequence[bytes | None], personal: Sequence[bytes
 
 
 def _apply(fold: Fold, window: Window, batch: dict[int, list[Item]], held: dict[int, Held]) -> list[Item]:
-    keys = fold.key_list()
+    keys = fold.key_list(fold.keys.inactive)
     people, winners, whole, applied, early = [], [], [], [], []
     for person, items in batch.items():
         rev, before = held[person]
@@ -106,8 +106,6 @@ def _apply(fold: Fold, window: Window, batch: dict[int, list[Item]], held: dict[
         )  # fmt: skip
     except Stale:
         return applied
-    finally:
-        fold.players.forget(batch)
     window.settle(applied, "applied")
     return []
 
@@ -121,8 +119,8 @@ def _newest(fold: Fold, rows: Iterable[Person], held: Person | None) -> Person |
     return newest
 
 
-def _section(fold: Fold, person: Person, rev: bytes | None, keys: Any) -> list[Any]:
-    pairs = ["rev", next_rev(int(rev or 0)), "status", person.status, "registered_at", person.registered_at]
+def _section(fold: Fold, person: Person, rev: bytes | None, keys: KeyList) -> list[Any]:
+    pairs = ["rev", int(rev or 0) + 1, "status", person.status, "registered_at", person.registered_at]
     if person.updated_at is not None:
         pairs += ["updated_at", person.updated_at]
     personal = [word for name in _PERSONAL if (value := getattr(person, name)) for word in (name, value)]
@@ -135,6 +133,7 @@ def _section(fold: Fold, person: Person, rev: bytes | None, keys: Any) -> list[A
         keys(fold.keys.waits(person.id)),
         person.id,
         [] if person.updated_at is not None else ["updated_at"],
+        person.status == "active",
     ]
 
 

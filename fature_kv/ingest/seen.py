@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fature_kv.ingest.chunks import Column
 from fature_kv.ingest.fold import Fold, KeyList
+from fature_kv.ingest.window import Column
 from fature_kv.keyspace import SEEN_PAGE
 from fature_kv.scripts import script
 
@@ -61,12 +61,10 @@ class SeenPages:
         pages = []
         for page in np.unique(ids // SEEN_PAGE).tolist():
             offsets = ids[ids // SEEN_PAGE == page] - page * SEEN_PAGE
-            listed: Any = offsets.tolist()
-            mask: bytes | bool = False
-            if self._bitmaps[page]:
-                listed = offsets.astype("<u2").tobytes()
-                mask = _mask(offsets) if len(offsets) >= _MASK_FROM else False
-            pages.append([keys(self._fold.keys.seen(page)), keys(self._fold.keys.seen_few(page)), listed, mask])
+            many = self._bitmaps[page] and len(offsets) >= _MASK_FROM
+            bitmap, few = keys(self._fold.keys.seen(page)), keys(self._fold.keys.seen_few(page))
+            listed, mask = (False, _mask(offsets)) if many else (offsets.tolist(), False)
+            pages.append([bitmap, few, listed, mask, not self._bitmaps[page]])
         return pages
 
 

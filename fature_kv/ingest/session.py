@@ -10,6 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from fature_kv.domain.rows import BadRow, Row
 from fature_kv.errors import ConfigMoved, GenerationMoved, ServerUnavailable
 from fature_kv.ingest import boards, links, money, moves, parking, people, sizes
 from fature_kv.ingest.fold import Fold
-from fature_kv.ingest.window import RowResult, Window
+from fature_kv.ingest.window import Column, RowResult, Window
 from fature_kv.keyspace import TenantKeys, tenant_keys
 from fature_kv.scripts import Command
 from fature_kv.settings import Settings
@@ -100,12 +101,19 @@ class Session:
             )
         return self._fold
 
-    def apply(self, rows: Sequence[Row | BadRow]) -> list[RowResult]:
-        """Applies a window of rows, and whatever ripens by them; what is answered is in Redis."""
-        window = Window(rows)
+    def apply(self, rows: Sequence[Row | BadRow], bets: Sequence[Column] = ()) -> list[RowResult]:
+        """Applies a window of rows, and whatever ripens by them; what is answered is in Redis.
+
+        Bets may come as columns instead (id, user_id, stake, win, instant); they are counted, not answered.
+        """
+        window = Window(rows, bets=bets)
         self._apply(window)
         self.release()
         return window.answers()
+
+    def following(self) -> AbstractContextManager[None]:
+        """Boards follow by themselves while the block applies windows, as a run does (`settle` waits for the rest)."""
+        return boards.following(self.store, lambda: self._fold, self.settings.flush_interval_ms / 1000)
 
     def release(self) -> None:
         """Applies parked rows whose person is there or whose day has come."""

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row, Source
 
+Column: TypeAlias = npt.NDArray[np.int64]
 Result: TypeAlias = Literal["applied", "duplicate", "parked", "quarantined"]
 
 TYPES: Final[dict[str, type[Any]]] = {
@@ -45,6 +48,21 @@ class Item(NamedTuple):
     parked: Parked | None = None
 
 
+class Bets(NamedTuple):
+    """Bets as columns: place in the window, id, user_id, stake and win in centavos, instant."""
+
+    place: Column
+    id: Column
+    user: Column
+    stake: Column
+    win: Column
+    at: Column
+
+    def take(self, chosen: Any) -> Bets:
+        """Those that an index, a mask or a slice names."""
+        return Bets(*(column[chosen] for column in self))
+
+
 def source_of(row: Row | BadRow) -> Source:
     """The source a row belongs to."""
     if isinstance(row, Bet):
@@ -77,63 +95,101 @@ def unpack_row(packed: dict[str, Any]) -> Row:
 
 
 class Window:
-    """Rows sorted by kind, and a result for each place."""
+    """Rows sorted by kind, and a result for each place; bets come as rows, or as columns behind the rows."""
 
-    def __init__(self, rows: Sequence[Row | BadRow], released: Iterable[tuple[Row, Parked]] = ()) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row | BadRow],
+        released: Iterable[tuple[Row, Parked]] = (),
+        bets: Sequence[Column] = (),
+    ) -> None:
+        """`bets` are the columns of `Bets` without `place`."""
         items = [Item(place, row) for place, row in enumerate(rows)]
         items += [Item(len(rows) + i, row, parked) for i, (row, parked) in enumerate(released)]
         self.size = len(rows)
-        self.results: list[RowResult | None] = [None] * len(items)
         self.people = [item for item in items if type(item.row) is Person]
         self.links = [item for item in items if type(item.row) is Link]
         self.money = [item for item in items if type(item.row) is Money]
-        self.bets = [item for item in items if type(item.row) is Bet]
         self.bad = [item for item in items if type(item.row) is BadRow]
-        self._sources = [source_of(item.row) for item in items]
-        self._parked = {item.place: item.parked for item in items if item.parked}
+        self.bets = _columns([item for item in items if type(item.row) is Bet])
+        if bets:
+            self.bets = Bets(np.arange(len(items), len(items) + len(bets[0])), *bets)
+        self.parked = {item.place: item.parked for item in items if item.parked}
+        self._sources: list[Source] = [source_of(item.row) for item in items]
+        self._results = np.zeros(len(items) + (len(bets[0]) if bets else 0), np.int64)
+        self._outcomes: list[RowResult | None] = [None]
 
     @property
     def good(self) -> list[Item]:
         """All items that may be applied."""
-        return [*self.people, *self.links, *self.money, *self.bets]
+        return [*self.people, *self.links, *self.money, *self.items(self.bets)]
+
+    def items(self, bets: Bets) -> list[Item]:
+        """The items of bets that stand as columns."""
+        rows = zip(*(column.tolist() for column in bets), strict=True)
+        return [Item(place, Bet(*row), self.parked.get(place)) for place, *row in rows]
 
     def settle(self, items: Iterable[Item], result: Result, reason: str | None = None) -> None:
+        self.settle_places([item.place for item in items], result, reason)
+
+    def settle_places(self, places: Column | Sequence[int], result: Result, reason: str | None = None) -> None:
         outcome = RowResult(result, reason)
-        for item in items:
-            self.results[item.place] = outcome
+        if outcome not in self._outcomes:
+            self._outcomes.append(outcome)
+        self._results[places if len(places) else slice(0)] = self._outcomes.index(outcome)
 
     def take_back(self, items: Iterable[Item], result: Result) -> None:
         """Those of the items that were settled so are undecided again."""
         for item in items:
-            told = self.results[item.place]
+            told = self.outcome(item.place)
             if told is not None and told.result == result:
-                self.results[item.place] = None
+                self._results[item.place] = 0
+
+    def outcome(self, place: int) -> RowResult | None:
+        """What became of the row at a place, None while it is undecided."""
+        return self._outcomes[int(self._results[place])]
 
     def pending(self, items: Iterable[Item]) -> list[Item]:
         """Those of the items that have no result yet."""
-        return [item for item in items if self.results[item.place] is None]
+        return [item for item in items if not self._results[item.place]]
+
+    def pending_bets(self, bets: Bets) -> Bets:
+        """Those of the bets that have no result yet."""
+        return bets.take(self._results[bets.place] == 0)
 
     def answers(self) -> list[RowResult]:
         """A result for each row that was given, in order."""
-        answers = self.results[: self.size]
+        answers = [self._outcomes[code] for code in self._results[: self.size].tolist()]
         assert all(answers), "a row of the window was forgotten"
-        return answers  # type: ignore[return-value]
+        return answers
 
     def count_into(self, run: str, applied: Counter[str], others: Counter[str], reasons: Counter[str]) -> None:
         """Adds to the counts of a run: applied by source, duplicates and parked, quarantined by reason.
 
         A row that the same run had parked is counted anew; one of an earlier run only when something became of it.
         """
-        for place, (source, outcome) in enumerate(zip(self._sources, self.results, strict=True)):
+        rows = len(self._sources)
+        told = Counter(zip(self._sources, self._results[:rows].tolist(), strict=True))
+        codes, many = np.unique(self._results[rows:], return_counts=True)
+        told.update({("casino_bets_v", code): count for code, count in zip(codes.tolist(), many.tolist(), strict=True)})
+        for place, parked in self.parked.items():
+            outcome = self.outcome(place)
             assert outcome is not None
-            parked = self._parked.get(place)
-            if parked and outcome.result == "parked":
-                continue
-            if parked and parked.run == run:
+            if outcome.result == "parked" or (outcome.result == "duplicate" and parked.run != run):
+                told[self._sources[place], int(self._results[place])] -= 1
+            if outcome.result != "parked" and parked.run == run:
                 others["parked"] -= 1
+        for (source, code), count in told.items():
+            outcome = self._outcomes[code]
+            assert outcome is not None
             if outcome.result == "applied":
-                applied[source] += 1
+                applied[source] += count
             elif outcome.result == "quarantined":
-                reasons[str(outcome.reason)] += 1
-            elif not parked or parked.run == run:
-                others[outcome.result] += 1
+                reasons[str(outcome.reason)] += count
+            else:
+                others[outcome.result] += count
+
+
+def _columns(items: Sequence[Item]) -> Bets:
+    rows = [(item.place, r.id, r.user_id, r.stake, r.win, r.created_at) for item in items for r in (item.row,)]
+    return Bets(*np.array(rows, np.int64).reshape(-1, 6).T)

@@ -11,44 +11,43 @@ local RECORD = {
   'total_wins_cents', 'total_cpa_cents',
 }
 
--- Adds a cell to the decimal fields of an affiliate's hash.
+-- Adds a cell to the decimal fields of an affiliate's hash. `writes` is what carry_out takes.
 local function add_record(writes, key, delta)
-  local numbers, count = open_cell(delta)
-  local names, n = {}, count / 2
-  for i = 1, n do names[i] = RECORD[numbers[2 * i - 1] + 1] end
-  local old = redis.call('HMGET', key, unpack(names))
-  local set, filled, gone = {}, 0, nil
-  for i = 1, n do
-    local held = old[i]
-    local sum = numbers[2 * i] + (held and tonumber(held) or 0)
+  local count = #delta / 8
+  if count == 0 then return true end  -- what it gained it lost as well
+  local names = {}
+  for i = 1, count do names[i] = RECORD[byte(delta, 8 * i - 7) + 1] end
+  local old, set, gone = redis.call('HMGET', key, unpack(names)), {}, nil
+  for i = 1, count do
+    local sum = unpack_bytes('<i7', delta, 8 * i - 6) + (old[i] or 0)
     if not exact(sum) then return false end
     if sum == 0 then
       gone = gone or {}
       gone[#gone + 1] = names[i]
     else
-      set[filled + 1], set[filled + 2], filled = names[i], sum, filled + 2
+      local n = #set
+      set[n + 1], set[n + 2] = names[i], sum
     end
   end
-  if filled > 0 then put(writes, 'HSET', key, set) end
+  put(writes, 'HSET', key, set)
   if gone then put(writes, 'HDEL', key, gone) end
   return true
 end
 
--- Adds cells to the periods of a day or month series.
-local function add_series(writes, key, periods, deltas)
-  local old = redis.call('HMGET', key, unpack(periods))
-  local set, n, gone = {}, 0, nil
-  for i = 1, #deltas do
-    local sum = add_cells(old[i], deltas[i])
-    if not sum then return false end
-    if sum == '' then
-      gone = gone or {}
-      gone[#gone + 1] = periods[i]
-    else
-      set[n + 1], set[n + 2], n = periods[i], sum, n + 2
-    end
+-- Adds the cells from `first` to `last` to those periods of a day or month series.
+local function add_series(writes, key, periods, deltas, first, last)
+  if first == last then  -- by far the most frequent
+    local sum = add_cells(redis.call('HGET', key, periods[first]), deltas[first])
+    if sum == '' then put(writes, 'HDEL', key, {periods[first]}) else put(writes, 'HSET', key, {periods[first], sum}) end
+    return sum
   end
-  if n > 0 then put(writes, 'HSET', key, set) end
-  if gone then put(writes, 'HDEL', key, gone) end
+  local old, set, gone = redis.call('HMGET', key, unpack(periods, first, last)), {}, {}
+  for i = first, last do
+    local sum, n = add_cells(old[i - first + 1], deltas[i]), #set
+    if not sum then return false end
+    if sum == '' then gone[#gone + 1] = periods[i] else set[n + 1], set[n + 2] = periods[i], sum end
+  end
+  put(writes, 'HSET', key, set)
+  put(writes, 'HDEL', key, gone)
   return true
 end

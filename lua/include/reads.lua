@@ -13,3 +13,8 @@ end
 local function as_of(state)
   return redis.call('HMGET', state, 'applied_at', 'synced_at')
 end
+
+-- Whether a person is there, and under whom: what decides who may see them.
+local function viewed(affiliate, own)
+  return {redis.call('HGET', affiliate, 'rev'), redis.call('GET', own)}
+end

@@ -19,7 +19,7 @@ def keys_of(keys: TenantKeys | GenerationKeys) -> list[str]:
     """One key of every kind."""
     found = []
     for name, member in inspect.getmembers(type(keys)):
-        if name.startswith("_") or name in ("prefix", "generation", *type(keys)._fields, "count", "index"):
+        if name.startswith("_") or name in ("prefix", "generation", *keys.__slots__, "tenant", "count", "index"):
             continue
         if isinstance(member, property):
             found.append(getattr(keys, name))

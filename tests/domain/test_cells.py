@@ -35,11 +35,10 @@ def test_the_bytes_are_what_scripts_read(slot: int, value: int) -> None:
     assert unpack("<q", cell)[0] == value * 256 + slot
 
 
-@given(own_days)
-def test_own_days_round_trip(day: list[int]) -> None:
-    cell = cells.pack_own(day)
-    assert cells.unpack_own(cell) == day
-    assert cell == cells.pack(enumerate(day))
+@given(st.dictionaries(st.integers(1, 31), own_days.filter(any)))
+def test_own_days_of_a_month_round_trip(days: dict[int, list[int]]) -> None:
+    numbers = {cells.own_slot(day, i): value for day, own in days.items() for i, value in enumerate(own)}
+    assert cells.unpack_own(cells.pack(numbers)) == days
 
 
 @given(st.lists(numbers, max_size=8))

@@ -53,8 +53,16 @@ def test_read_on_any_day(active: set[int]) -> None:
 
 
 @given(close_days, close_days)
+def test_runs_follow_days_that_come_and_go(before: set[int], after: set[int]) -> None:
+    packed, expected = (streaks.pack_runs(streaks.runs_of(days)) for days in (before, after))
+    assert streaks.with_days(packed, sorted(after - before), sorted(before - after)) == expected
+    assert streaks.days_in(expected) == len(after)
+
+
+@given(close_days, close_days)
 def test_changed_days_name_every_day_that_reads_otherwise(before: set[int], after: set[int]) -> None:
-    told = streaks.changed_days(streaks.runs_of(before), streaks.runs_of(after))
+    packed = [streaks.pack_runs(streaks.runs_of(days)) for days in (before, after)]
+    told = streaks.changed_days(*packed)
     span = range(FIRST - 2, FIRST + 35)
     differs = {on for on in span if naive(before, on).current != naive(after, on).current}
     assert differs <= set(told)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fature_kv.archive.reconcile import reconcile_with_journal
@@ -53,7 +54,7 @@ def test_memory_runs_out_within_a_run(undisturbed: Undisturbed) -> None:
                 break
             stops += 1
             unlimited(store)
-            world.expire_flush(store, service.slug)
+            world.let_go(store, service.slug)
             if stops in (3, 6):
                 assert reconcile_with_journal(store, service.slug, service.settings) == [], "figures are the journal's"
         assert stops > 6
@@ -252,6 +253,7 @@ def test_the_disk_is_full_and_writes_are_refused(undisturbed: Undisturbed, disk:
     try:
         made.start()
         service = world.service(Store(made.url, timeout=30))
+        service.settings = msgspec.structs.replace(service.settings, durability="always")  # the service does not wait
         windows = world.windows(undisturbed.seed)
         disk.fill(room=200_000)
         told = fed_until_full(service, windows, "Redis can't persist its data")
@@ -271,7 +273,7 @@ def windows_person(windows: Sequence[world.Rows]) -> int:
 
 
 def completed(service: Service, windows: Sequence[world.Rows], told: Told, undisturbed: Undisturbed) -> None:
-    world.expire_flush(service.store, service.slug)
+    world.let_go(service.store, service.slug)
     assert reconcile_with_journal(service.store, service.slug, service.settings) == [], "something was half done"
     assert_all_there(service, told)
     world.feed(service, windows)

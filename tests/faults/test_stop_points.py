@@ -175,9 +175,6 @@ def complete_set_up(undisturbed: Undisturbed, store: Store, slug: str, _: Any) -
     complete_rows(undisturbed, store, slug, [])
 
 
-@pytest.mark.xfail(
-    reason="ingest/money.py lets go of the older version before the chunk of the newer one is in", strict=True
-)
 def test_an_older_version_waits_until_the_newer_one_is_in(
     store: Store, redis_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

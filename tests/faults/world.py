@@ -198,10 +198,10 @@ class FailingStore(Store):
         self.calls = 0
         self._at, self._moment, self._fail = at, moment, fail
 
-    def _send(self, packed: bytes) -> None:
+    def _send(self, packed: bytes, **how: Any) -> None:
         self.calls += 1
         self._perhaps("before")
-        super()._send(packed)
+        super()._send(packed, **how)
         self._perhaps("sent")
         self._perhaps("later")
 

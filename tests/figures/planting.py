@@ -15,6 +15,8 @@ from fature_kv import tenants
 from fature_kv.commission.configuration import set_configuration
 from fature_kv.domain import cells, streaks
 from fature_kv.domain.calendar import parse_day
+from fature_kv.domain.commission import Qualification
+from fature_kv.domain.player import Own, pack_state
 from fature_kv.errors import NotFound
 from fature_kv.figures import affiliates, boards, dashboard, explanation, levels, reading, referrals, summaries
 from fature_kv.figures import streaks as streak_reads
@@ -63,25 +65,24 @@ def _person(model: Model, keys: GenerationKeys, person: int) -> Iterator[Command
         "status": row.status,
         "sponsor_id": facts.sponsor.get(person),
         "tracked_at": facts.tracked_at(person) if person in facts.sponsor else None,
-        "path": ",".join(map(str, list(facts.ancestors(person))[:5])),
         "network_size": figures.network_size(person),
-        "days_active": own.days_active,
-        "first_active_on": active[0].isoformat() if active else None,
-        "last_active_on": active[-1].isoformat() if active else None,
-        "first_deposit_on": first_deposit.isoformat() if first_deposit else None,
-        "qualified_on": found.day.isoformat() if found else None,
-        **{f"own_{name}": getattr(own, name) for name in cells.OWN_FIELDS},
     }
     yield ("HSET", keys.affiliate(person), "registered_at", row.registered_at)
     yield from _hash(keys.affiliate(person), record)
     yield from _hash(keys.personal(person), {"name": row.name, "email": row.email, "phone": row.phone})
-    runs = streaks.runs_of(parse_day(day.isoformat()) for day in active)
-    if runs:
-        yield ("SET", keys.streak(person), streaks.pack_runs(runs))
-    if found:
-        criteria = msgspec.json.encode(found.criteria)
-        yield ("HSET", keys.cpa(person), "qualified_on", found.day.isoformat(), "criteria", criteria)
-        yield from _hash(keys.cpa(person), found.sums)
+    state = Own(
+        path=tuple(facts.ancestors(person))[:5],
+        totals=[getattr(own, name) for name in cells.OWN_FIELDS],
+        runs=streaks.pack_runs(streaks.runs_of(map(number_of, active))),
+        first_deposit_on=number_of(first_deposit) if first_deposit else None,
+        qualification=Qualification(number_of(found.day), found.criteria, list(found.sums.values())) if found else None,
+    )
+    if packed := pack_state(b"12345678", state):
+        yield ("SET", keys.own(person), packed)
+
+
+def number_of(day: date) -> int:
+    return parse_day(day.isoformat())
 
 
 def _numbers(level: int, network: Network) -> dict[int, int]:

@@ -21,7 +21,7 @@ from fature_kv.settings import Settings
 from fature_kv.store import Store
 
 _numbers = itertools.count(1)
-SETTINGS = Settings(chunk_units=12, window_rows=500, flush_batch=3, flush_interval_ms=1, player_cache=5)
+SETTINGS = Settings(chunk_units=12, window_rows=500, flush_batch=3, flush_interval_ms=1)
 """Bounds so small that worlds of a few rows meet them."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fature_kv.archive.reconcile import reconcile_with_journal
+from fature_kv.domain.player import unpack_state
 from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person
 from fature_kv.ingest import boards
 from fature_kv.ingest.session import Session
@@ -61,7 +62,7 @@ def test_sums_of_many_large_rows_never_wrap(store: Store) -> None:
 def test_a_tenant_in_trouble_stops_no_other(redis_server: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     poor, fine = service(store), service(store)
     session = poor.session()
-    store.call("SET", session.fold.keys.own(2), "no hash")  # whatever touches person 2 fails
+    store.call("SET", session.fold.keys.months(1), "no hash")  # whatever person 2 adds to person 1 fails
     writer = Writer(Store(redis_server), Settings())
     writer.start()
     try:
@@ -81,7 +82,7 @@ def test_a_tenant_in_trouble_stops_no_other(redis_server: str, store: Store, mon
 
 def test_a_row_that_leaves_a_person_in_the_middle_of_a_move(redis_server: str, store: Store) -> None:
     """A version goes from one player to another while the first one's history is half moved."""
-    made = service(store, people=4, chunk_units=20)
+    made = service(store, people=4, chunk_units=8)
     made.feed([Bet(n, 3, 10, 0, NOW - n * DAY) for n in range(1, 60)], NOW)
     made.feed([Money("depositos", 1, 3, 5000, "approved", NOW - 5 * DAY)], NOW)
 
@@ -89,7 +90,7 @@ def test_a_row_that_leaves_a_person_in_the_middle_of_a_move(redis_server: str, s
         pass
 
     class Dying(Store):
-        left = 3
+        left = 1
 
         def run(self, script, keys, args):  # type: ignore[no-untyped-def]
             if script.name == "chunk":
@@ -103,7 +104,7 @@ def test_a_row_that_leaves_a_person_in_the_middle_of_a_move(redis_server: str, s
     with pytest.raises(Dies):
         made.feed([Link(3, 1, NOW - 2 * DAY)], NOW)
     made.store = healthy
-    assert store.call("HGET", made.session().fold.keys.affiliate(3), "moving") is not None
+    assert unpack_state(store.call("GET", made.session().fold.keys.own(3)))[1].moving is not None
     made.feed([Money("depositos", 1, 4, 7000, "approved", NOW - 5 * DAY, NOW)], NOW)
     assert differences(made) == []
     assert made.affiliate(1)["total_deposits_cents"] == 0

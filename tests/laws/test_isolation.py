@@ -162,7 +162,21 @@ def monitored(url: str) -> Iterator[Watched]:
     client.close()
 
 
-KEYLESS = {"HELLO", "AUTH", "CLIENT", "SCRIPT", "EVALSHA", "EVALSHA_RO", "WAITAOF", "ECHO", "SCAN", "SELECT"}
+KEYLESS = {
+    "MULTI",
+    "EXEC",
+    "UNWATCH",
+    "HELLO",
+    "AUTH",
+    "CLIENT",
+    "SCRIPT",
+    "EVALSHA",
+    "EVALSHA_RO",
+    "WAITAOF",
+    "ECHO",
+    "SCAN",
+    "SELECT",
+}
 
 
 def keys_of(words: Sequence[str]) -> list[str]:

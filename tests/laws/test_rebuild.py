@@ -14,6 +14,7 @@ from fature_kv.archive.rebuild import rebuild_from_journal
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.archive.replay import Replay
 from fature_kv.commission import configuration
+from fature_kv.domain.player import Own, pack_state
 from fature_kv.domain.rows import Bet, Person
 from fature_kv.errors import FatureError
 from fature_kv.store import Store
@@ -55,23 +56,24 @@ def spoiled(service: Service, *command: Any) -> list[tuple[str, str]]:
 
 
 def test_reconcile_names_a_spoiled_figure(store: Store) -> None:
-    assert spoiled(small(store), "HINCRBY", "affiliate", 2, "own_bets_cents", 1) == [("affiliate:2", "own_bets_cents")]
+    assert spoiled(small(store), "HINCRBY", "affiliate", 2, "network_size", 1) == [("affiliate:2", "network_size")]
+    assert ("own:2", "runs") in spoiled(small(store), "SET", "own", 2, pack_state(b"12345678", Own(runs=b"1234")))
 
 
 def test_reconcile_names_what_is_lost_or_made_up(store: Store) -> None:
     service = small(store)
     fold = service.session().fold
-    store.call("DEL", fold.keys.own(3))
+    store.call("DEL", fold.keys.own_month(3, "2025-06"))
     store.call("SADD", fold.keys.seen_few(0), 77)
     found = {d.key: d for d in reconcile_with_journal(store, service.slug, service.settings)}
-    assert set(found) == {"own:3", "seen:0"}
+    assert set(found) == {"own-month:3:2025-06", "seen:0"}
     assert found["seen:0"].field == "77"
 
 
 def test_a_rebuild_mends(store: Store) -> None:
     service = small(store)
     before = service.affiliate(2)
-    store.call("HINCRBY", service.session().fold.keys.affiliate(2), "own_bets_cents", 1)
+    store.call("SET", service.session().fold.keys.own(2), pack_state(b"12345678", Own(runs=b"1234")))
     rebuild_from_journal(store, service.slug, service.settings)
     assert service.affiliate(2) == before
     assert tenants.get(store, service.slug).live == 2
