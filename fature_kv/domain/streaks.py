@@ -47,30 +47,31 @@ def read(runs: Sequence[tuple[int, int]], on: int) -> Streak:
     )
 
 
-def with_days(packed: bytes, came: Sequence[int], went: Sequence[int]) -> bytes:
-    """Packed runs after some days became active and others ceased to be."""
+class Moved(NamedTuple):
+    """Packed runs after days came or went, and the days on which `current` reads otherwise by it."""
+
+    runs: bytes
+    changed: list[int]
+
+
+def moved(packed: bytes, came: Sequence[int], went: Sequence[int]) -> Moved:
+    """Runs after some days became active and others ceased to be; both ascending."""
     first, length = _RUN.unpack_from(packed, len(packed) - _RUN.size) if packed else (0, 0)
-    if went or not came or min(came) < first + length:
+    if went or not came or came[0] < first + length:
         days = {first + i for first, length in unpack_runs(packed) for i in range(length)}
-        return pack_runs(runs_of(days.difference(went).union(came)))
+        runs = pack_runs(runs_of(days.difference(went).union(came)))
+        return Moved(runs, changed_days(packed, runs))
     more = runs_of(came)  # behind all there is: by far the most frequent
+    changed = [day for first, days in more for day in range(first, first + days + 1)]
     if length and more[0][0] == first + length:
         more[0] = (first, length + more[0][1])
         packed = packed[: -_RUN.size]
-    return packed + pack_runs(more)
+    return Moved(packed + pack_runs(more), changed)
 
 
 def changed_days(before: bytes, after: bytes) -> list[int]:
     """The days on which `current` reads otherwise, of packed runs."""
-    if after:  # one day more at the end is by far the most frequent
-        first, length = _RUN.unpack_from(after, len(after) - _RUN.size)
-        if after == (before[: -_RUN.size] if length > 1 else before) + after[-_RUN.size :] and (
-            length == 1 or before[-_RUN.size :] == _RUN.pack(first, length - 1)
-        ):
-            return [first + length - 1, first + length]
-    same = max(0, len(before) - _RUN.size)
-    same = same if before[:same] == after[:same] else 0
-    old, new = readings(unpack_runs(before[same:])), readings(unpack_runs(after[same:]))
+    old, new = readings(unpack_runs(before)), readings(unpack_runs(after))
     return sorted(day for day in old.keys() | new.keys() if old.get(day) != new.get(day))
 
 

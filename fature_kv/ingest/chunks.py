@@ -383,8 +383,8 @@ def _member(own: GenerationKeys, person: int, move: MemberMove, keys: KeyList) -
 
 def marks_of(chunk: Chunk) -> bytes | bool:
     """What the boards have to look at again, or False."""
-    streaks = [(part.person, day) for part in chunk.parts for day in part.streak_days]
-    if not len(chunk.marks[0]) and not streaks:
+    days = [day for part in chunk.parts for day in part.streak_days]
+    if not len(chunk.marks[0]) and not days:
         return False
-    people, days = np.array(streaks, np.int64).reshape(-1, 2).T
-    return pack_marks(Marks(*chunk.marks, people, days, _NO_ROWS))
+    people = np.repeat([part.person for part in chunk.parts], [len(part.streak_days) for part in chunk.parts])
+    return pack_marks(Marks(*chunk.marks, people, np.array(days, np.int64), _NO_ROWS))

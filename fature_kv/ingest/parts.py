@@ -174,14 +174,14 @@ def _by_person(present: Column, who: Column, values: list[Any]) -> list[list[Any
 def _draft(
     before: Player, gained: list[int], months: list[tuple[int, bytes]], came: list[int], went: list[int]
 ) -> _Draft:
-    own, streak_days = before.own, []
+    own = before.own
+    streak_days: list[int] = []
     totals = [held + more for held, more in zip(own.totals, gained, strict=True)]
     if max(totals) > cells.LIMIT:
         raise FigureOverflow(f"a sum of person {before.id} is beyond 2^53-1: no figure of ours can hold it")
     runs = own.runs
     if came or went:
-        runs = streaks.with_days(runs, came, went)
-        streak_days = streaks.changed_days(own.runs, runs)
+        runs, streak_days = streaks.moved(runs, came, went)
     held = own.months
     if not all(cell and month in held for month, cell in months):
         held = sorted({*held, *(month for month, _ in months)} - {month for month, cell in months if not cell})

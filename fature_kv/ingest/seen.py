@@ -59,8 +59,11 @@ class SeenPages:
     def section(self, ids: Column, keys: KeyList) -> list[list[Any]]:
         """The pages of chunk.lua's plan for the bets of one chunk."""
         pages = []
-        for page in np.unique(ids // SEEN_PAGE).tolist():
-            offsets = ids[ids // SEEN_PAGE == page] - page * SEEN_PAGE
+        ordered = np.sort(ids)
+        starts = np.flatnonzero(np.diff(ordered // SEEN_PAGE, prepend=-1))
+        for mine in np.split(ordered, starts[1:]) if len(ordered) else ():
+            page = int(mine[0]) // SEEN_PAGE
+            offsets = mine - page * SEEN_PAGE
             many = self._bitmaps[page] and len(offsets) >= _MASK_FROM
             bitmap, few = keys(self._fold.keys.seen(page)), keys(self._fold.keys.seen_few(page))
             listed, mask = (False, _mask(offsets)) if many else (offsets.tolist(), False)

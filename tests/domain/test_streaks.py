@@ -55,8 +55,16 @@ def test_read_on_any_day(active: set[int]) -> None:
 @given(close_days, close_days)
 def test_runs_follow_days_that_come_and_go(before: set[int], after: set[int]) -> None:
     packed, expected = (streaks.pack_runs(streaks.runs_of(days)) for days in (before, after))
-    assert streaks.with_days(packed, sorted(after - before), sorted(before - after)) == expected
+    moved = streaks.moved(packed, sorted(after - before), sorted(before - after))
+    assert moved == (expected, streaks.changed_days(packed, expected))
     assert streaks.days_in(expected) == len(after)
+
+
+@given(close_days, st.lists(st.integers(1, 4), max_size=4))
+def test_days_behind_all_there_is(before: set[int], steps: list[int]) -> None:
+    came = [max(before, default=FIRST) + sum(steps[: i + 1]) for i in range(len(steps))]
+    packed, expected = (streaks.pack_runs(streaks.runs_of(days)) for days in (before, before.union(came)))
+    assert streaks.moved(packed, came, []) == (expected, streaks.changed_days(packed, expected))
 
 
 @given(close_days, close_days)
