@@ -16,8 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench.servers import Engine, Redis, ScriptTimes, Servers
+from bench.servers import SLUG, Engine, Redis, ScriptTimes, Servers
 from bench.workloads import Bets, Workload, add_people, links_of
+from fature_kv.keyspace import tenant_keys
 
 COMMANDS = ("evalsha", "exec")
 """Chunks are scripts; boards are written by transactions."""
@@ -29,6 +30,8 @@ class Ingest(NamedTuple):
     rows: int
     seconds: float
     times: dict[str, ScriptTimes]
+    journal_bytes: int
+    """What they took in the journal."""
 
     @property
     def rate(self) -> float:
@@ -63,6 +66,7 @@ def set_up(workload: Workload, running: Redis) -> None:
 def ingest(running: Redis, bets: Bets, window: int) -> Ingest:
     """Applies the bets in windows and waits until all is durable and on the boards."""
     session = running.session()
+    before = _journal_bytes(running)
     running.forget_times()
     gc.collect()
     many = len(bets.id)
@@ -74,13 +78,19 @@ def ingest(running: Redis, bets: Bets, window: int) -> Ingest:
     seconds = time.perf_counter() - started
     counts = session.counts()
     assert counts.applied == {"casino_bets_v": many}, counts
-    return Ingest(many, seconds, {command: running.times(command) for command in COMMANDS})
+    times = {command: running.times(command) for command in COMMANDS}
+    return Ingest(many, seconds, times, _journal_bytes(running) - before)
 
 
-def peer_rate(servers: Servers, shape: str, first: int, window: int, durable: bool = True) -> float:
-    """Rows a second of the peer, boards of every period, on the first bets of the shape (0: all)."""
+def _journal_bytes(running: Redis) -> int:
+    """What the tenant's journal takes."""
+    return int(running.store.call("MEMORY", "USAGE", tenant_keys(SLUG).journal, "SAMPLES", 0) or 0)
+
+
+def peer_rate(servers: Servers, shape: str, part: int, first: int, window: int, durable: bool = True) -> float:
+    """Rows a second of the peer, boards of every period, on the first bets of a part of the shape."""
     dsn = servers.database(durable)
-    words = [sys.executable, "-m", "bench.peer", dsn, shape, str(first), str(window), "every"]
+    words = [sys.executable, "-m", "bench.peer", dsn, shape, *map(str, (part, first, window)), "every"]
     here = Path(__file__).resolve().parents[1]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=here)
     told: dict[str, Any] = json.loads(done.stdout)
@@ -93,6 +103,7 @@ def race(
     workload: Workload,
     snapshot: Path,
     *,
+    part: int = 1,
     first: int,
     window: int,
     peer_windows: Sequence[int],
@@ -113,13 +124,15 @@ def race(
         for each in peer_windows:
             if len(result.ours) < repeats:
                 ours()
-            result.peer[each].append(peer_rate(servers, workload.name, first, each, fsync == "always"))
+            result.peer[each].append(peer_rate(servers, workload.name, part, first, each, fsync == "always"))
     while len(result.ours) < repeats:
         ours()
     return result
 
 
-def rates(servers: Servers, workload: Workload, snapshot: Path, engine: Engine, window: int, repeats: int) -> list[float]:
+def rates(
+    servers: Servers, workload: Workload, snapshot: Path, engine: Engine, window: int, repeats: int
+) -> list[float]:
     """Rows a second of ours on another engine."""
     found = []
     for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""Line 6: memory by key family, and what a bet takes in the journal.
+"""Line 6: memory by key family.
 
 Every key is counted; of families with many keys a sample is measured (MEMORY USAGE). What the measured bytes don't
 explain of used_memory is the server's own: the table of keys, buffers, what the allocator lost.
@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.servers import SLUG, Redis
+from bench.servers import Redis
 from fature_kv.cli.decoding import kind_of
-from fature_kv.keyspace import tenant_keys
 
 _SAMPLE = 1500
 """Keys of a family that are measured."""
@@ -51,11 +50,6 @@ def memory(running: Redis) -> Memory:
     found = [Family(name, len(keys[name]), size, round(size / total, 4)) for name, size in sizes.items()]
     used = int(running.info("memory")["used_memory"])
     return Memory(used, sorted(found, key=lambda family: -family.bytes))
-
-
-def journal_bytes(running: Redis) -> int:
-    """What the tenant's journal takes."""
-    return int(running.store.call("MEMORY", "USAGE", tenant_keys(SLUG).journal, "SAMPLES", 0) or 0)
 
 
 def _keys_by_family(running: Redis) -> dict[str, list[bytes]]:

@@ -64,27 +64,35 @@ class Readers(AbstractContextManager["Readers"]):
 
 
 class Disturbed(NamedTuple):
-    """Readers at rest and under ingest."""
+    """Readers at rest, and beside an ingest of each window size; rows a second of those."""
 
     idle: Latencies
-    under_ingest: Latencies
-    rate: float
-    """Rows a second of the ingest beside the readers."""
+    beside: dict[int, Latencies]
+    rates: dict[int, float]
+    journal_bytes: int
+    """What all the bets took in the journal."""
 
-    @property
-    def ratio(self) -> float:
-        return self.under_ingest.p99_ms / max(self.idle.p99_ms, 1e-9)
+    def ratio(self, window: int) -> float:
+        """How many times their p99 at rest it is."""
+        return self.beside[window].p99_ms / max(self.idle.p99_ms, 1e-9)
 
 
-def disturbed(running: Redis, people: int, bets: Bets, *, window: int, rate: float, idle_s: float) -> Disturbed:
-    """Reads at a steady rate: first alone, then under full ingest."""
+def disturbed(running: Redis, people: int, parts: list[tuple[Bets, int]], *, rate: float, idle_s: float) -> Disturbed:
+    """Reads at a steady rate: first alone, then while bets are applied, each part in its window size."""
+    spans: dict[int, tuple[float, float]] = {}
+    rates: dict[int, float] = {}
+    journal_bytes = 0
     with Readers(running, people, rate) as readers:
         alone = time.monotonic()
         time.sleep(idle_s)
-        began = time.monotonic()
-        done = ingest(running, bets, window)
-        ended = time.monotonic()
-    return Disturbed(readers.between(alone, began), readers.between(began, ended), done.rate)
+        rested = time.monotonic()
+        for bets, window in parts:
+            began = time.monotonic()
+            done = ingest(running, bets, window)
+            spans[window], rates[window] = (began, time.monotonic()), done.rate
+            journal_bytes += done.journal_bytes
+    beside = {window: readers.between(*span) for window, span in spans.items()}
+    return Disturbed(readers.between(alone, rested), beside, rates, journal_bytes)
 
 
 def main(url: str, slug: str, people: int, rate: float) -> None:

@@ -27,6 +27,7 @@ SLUG: Final = "bench"
 _WINDOW: Final = 1_000_000
 """Windows are cut by who applies them."""
 
+
 class Engine(NamedTuple):
     """A server program; None is the one installed with us."""
 
@@ -99,7 +100,9 @@ class Redis:
     def version(self) -> str:
         """Server, version and allocator."""
         told = self.info("server")
-        kind, number = ("Valkey", told["valkey_version"]) if "valkey_version" in told else ("Redis", told["redis_version"])
+        kind, number = (
+            ("Valkey", told["valkey_version"]) if "valkey_version" in told else ("Redis", told["redis_version"])
+        )
         return f"{kind} {number} ({self.info('memory')['mem_allocator']})"
 
 
@@ -111,7 +114,9 @@ class Servers:
         self._postgres: embedded.Servers | None = None
 
     @contextmanager
-    def redis(self, *, copy_of: Path | None = None, fsync: str = "always", engine: Engine | None = None) -> Iterator[Redis]:
+    def redis(
+        self, *, copy_of: Path | None = None, fsync: str = "always", engine: Engine | None = None
+    ) -> Iterator[Redis]:
         """A Redis of one's own, empty or with the data of a folder; `fsync` is its `appendfsync`."""
         home = Path(tempfile.mkdtemp(prefix="redis-", dir=self.folder))
         if copy_of is not None:

@@ -67,10 +67,30 @@ def peer_module(name: str) -> Any:
 
 
 @cache
-def shape(name: str) -> Workload:
-    """The whole workload `historic` or `wide`."""
-    made = peer_module("shapes").make(name)
+def shape(name: str, part: int = 1) -> Workload:
+    """The whole workload `historic` or `wide`, or a part of `wide`."""
+    made = smaller(peer_module("shapes").make(name), part)
     return Workload(name, made.sponsor, Bets(made.id, made.user, made.stake, made.win, made.time * SECOND))
+
+
+def smaller(made: Any, part: int) -> Any:
+    """The first 1/part of the wide shape's affiliates, who are a forest of the same kind, with their players and bets.
+
+    As many bets a player, a day and a row of the forest as the whole has; people and bets are numbered anew.
+    """
+    if part == 1:
+        return made
+    affiliates = int(made.user.min()) - 1
+    kept = affiliates // part
+    stays = np.concatenate([np.arange(1, affiliates + 1) <= kept, made.sponsor[affiliates:] <= kept])
+    number = np.cumsum(stays)
+    rows = stays[made.user - 1]
+    return made._replace(
+        sponsor=made.sponsor[stays],
+        id=np.arange(1, int(rows.sum()) + 1),
+        user=number[made.user[rows] - 1],
+        **{field: getattr(made, field)[rows] for field in ("stake", "win", "time")},
+    )
 
 
 def random_forest(people: int, seed: int = 7) -> Column:
