@@ -1,8 +1,8 @@
 """Line 3: POST /events, one row a request, from many clients at once, beside a PostgreSQL transaction a row.
 
 Ours is the real `fature-kv serve` over loopback, with connections that are kept; an answer means that the row is
-durable and on the boards. The peer does the same fold by the peer's own statements, with a window of one row, from as many
-connections (events_postgres.py).
+durable and on the boards. The peer does the same fold by the peer's own statements, with a window of one row, from as
+many connections (events_postgres.py).
 """
 
 from __future__ import annotations
