@@ -25,7 +25,7 @@ from fature_kv.scripts import Command, script
 from fature_kv.store import Store
 
 _MARKS_AT_ONCE = 2000
-_MEMBERS_AT_ONCE = 1500
+_MEMBERS_AT_ONCE = 1200
 _LIFETIME_MS = 1000
 _LONGEST_LIFETIME_MS = 60_000
 _POLL_S = 0.002
