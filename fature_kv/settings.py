@@ -80,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, _meta("Address the API listens on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, _meta("Port the API listens on.", ge=1, le=65535)] = 8000
     workers: Annotated[int, _meta("Processes that serve the API.", ge=1, le=256)] = 1
+    redis_queue: Annotated[
+        int, _meta("Reads that may wait for Redis in one process; beyond that it answers 503.", ge=1)
+    ] = 10_000
     events_queue_rows: Annotated[
         int, _meta("Rows of POST /events that may wait in one process; beyond that it answers 503.", ge=1)
     ] = 100_000

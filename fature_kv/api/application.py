@@ -84,7 +84,7 @@ def _openapi() -> OpenAPIConfig:
 
 async def _open_store(app: Litestar) -> None:
     settings: Settings = app.state.settings
-    app.state.store = AsyncStore(app.state.redis_url, settings.redis_timeout_s)
+    app.state.store = AsyncStore(app.state.redis_url, settings.redis_timeout_s, settings.redis_queue)
 
 
 async def _close_store(app: Litestar) -> None:
