@@ -83,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_queue: Annotated[
         int, _meta("Reads that may wait for Redis in one process; beyond that it answers 503.", ge=1)
     ] = 10_000
+    answer_cache_bytes: Annotated[
+        int, _meta("Bytes of answers that a process remembers while nothing was written; 0 for none.", ge=0)
+    ] = 64 * 1024 * 1024
     events_queue_rows: Annotated[
         int, _meta("Rows of POST /events that may wait in one process; beyond that it answers 503.", ge=1)
     ] = 100_000

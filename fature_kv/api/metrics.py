@@ -29,6 +29,12 @@ _REQUESTS: Final = Histogram(
 _ROWS: Final = Counter(
     "fature_events_rows", "Rows of POST /events, by source and result.", ("source", "result"), registry=_REGISTRY
 )
+_ANSWERS: Final = Counter(
+    "fature_answers",
+    "Answers about figures: remembered here (cache) or by the caller (client), or worked out (figures).",
+    ("source",),
+    registry=_REGISTRY,
+)
 _APP: Final = Gauge(
     "fature_app_info", "The version that runs.", ("version",), registry=_REGISTRY, multiprocess_mode="max"
 )
@@ -45,6 +51,11 @@ def count_row(source: str, result: str) -> None:
     _ROWS.labels(source, result).inc()
 
 
+def count_answer(source: str) -> None:
+    """An answer about figures was sent, from `cache`, `client` or `figures`."""
+    _counter(source).inc()
+
+
 def render() -> bytes:
     """All metrics as Prometheus reads them."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -57,3 +68,8 @@ def render() -> bytes:
 @cache
 def _histogram(method: str, endpoint: str, status: int) -> Histogram:
     return _REQUESTS.labels(method, endpoint, str(status))
+
+
+@cache
+def _counter(source: str) -> Counter:
+    return _ANSWERS.labels(source)

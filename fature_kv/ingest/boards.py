@@ -101,8 +101,11 @@ def _flush(fold: Fold, token: str, lifetime_ms: int) -> None:
 
 
 def _write(fold: Fold, token: str, lifetime_ms: int, commands: list[Command]) -> None:
-    renew: Command = ("PEXPIRE", fold.keys.flush, lifetime_ms)
-    if not fold.store.transaction(fold.keys.flush, token.encode(), [renew, *commands]):
+    beside: list[Command] = [
+        ("PEXPIRE", fold.keys.flush, lifetime_ms),
+        ("HINCRBY", fold.tenant.control, "version", 1),  # what can be read is another thing now
+    ]
+    if not fold.store.transaction(fold.keys.flush, token.encode(), [*beside, *commands]):
         raise Fenced("another flusher took over")
 
 
