@@ -5,7 +5,8 @@ go in and replies come out in their order. Kept clients were measured first: a p
 times as much for each question, valkey-glide five times.
 
 A connection that breaks, or whose oldest question was not answered in time, fails all that wait on it: whether they
-happened is not known. The next question connects anew, at once the first time, then ever later while that fails.
+happened is not known. The next question connects anew, at once the first time; while that fails, questions wait a
+little before they try again together, so that a server that is gone is not asked for a connection by every request.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fature_kv.errors import ServerUnavailable
 from fature_kv.store import translate
 
 _FIRST_DELAY_S: Final = 0.05
-_LONGEST_DELAY_S: Final = 1.0
+_LONGEST_DELAY_S: Final = 0.25
 _error: Final[Any] = DefaultParser.parse_error
 
 
@@ -41,8 +42,7 @@ class Multiplexer:
         )
         self._wire: _Wire | None = None
         self._connecting: asyncio.Task[_Wire] | None = None
-        self._delay, self._not_before = 0.0, 0.0
-        self._refusal: RedisError | None = None
+        self._delay = 0.0
 
     async def ask(self, packed: bytes, count: int) -> list[Any]:
         """The replies to so many commands, errors of Redis among them as redis-py has them.
@@ -61,25 +61,21 @@ class Multiplexer:
         if self._wire is not None and not self._wire.broken:
             return self._wire
         if self._connecting is None:
-            if self._refusal and asyncio.get_running_loop().time() < self._not_before:
-                raise translate(self._refusal)
             self._connecting = asyncio.ensure_future(self._connect())
         return await asyncio.shield(self._connecting)  # who gives up does not take it from the others
 
     async def _connect(self) -> _Wire:
-        loop = asyncio.get_running_loop()
         connection = self._pool.make_connection()
         try:
+            await asyncio.sleep(self._delay)
             await connection.connect()
             self._wire = _Wire(connection, self._timeout)
         except (RedisError, OSError) as error:
-            self._refusal = error if isinstance(error, RedisError) else RedisConnectionError(str(error))
             self._delay = min(max(2 * self._delay, _FIRST_DELAY_S), _LONGEST_DELAY_S)
-            self._not_before = loop.time() + self._delay
-            raise translate(self._refusal) from None
+            raise translate(error if isinstance(error, RedisError) else RedisConnectionError(str(error))) from None
         finally:
             self._connecting = None
-        self._delay, self._refusal = 0.0, None
+        self._delay = 0.0
         return self._wire
 
     async def close(self) -> None:
