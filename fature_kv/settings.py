@@ -64,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "always"
 
     # the write path
-    window_rows: Annotated[int, _meta("Rows that are decided together.", ge=1, le=1_000_000)] = 20_000
+    window_rows: Annotated[int, _meta("Rows that are decided together, at most.", ge=1, le=1_000_000)] = 100_000
     chunk_units: Annotated[int, _meta("Upper bound of one chunk, in units of its script's work.", ge=1, le=2_000)] = 200
     retry_attempts: Annotated[
         int, _meta("Times a refused chunk is decided anew before the run fails.", ge=1, le=1000)
