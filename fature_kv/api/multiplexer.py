@@ -24,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fature_kv.api import metrics
 from fature_kv.errors import ServerUnavailable
 from fature_kv.store import translate
 
@@ -124,6 +125,7 @@ class _Wire(asyncio.Protocol):
     def _send(self) -> None:
         if not self.broken:
             self._transport.write(b"".join(self._outgoing))
+            metrics.sent_to_redis(len(self._outgoing), len(self.questions))
         self._outgoing.clear()
 
     def data_received(self, data: bytes) -> None:
