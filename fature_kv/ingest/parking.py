@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from fature_kv.domain.rows import BadRow, Bet, Link, Money, Row
 from fature_kv.domain.versions import latest_time
 from fature_kv.errors import ServerUnavailable
 from fature_kv.ingest.fold import Fold, KeyList
-from fature_kv.ingest.window import Bets, Item, Parked, Window, pack_row, row_id, source_of, unpack_row
+from fature_kv.ingest.window import Bets, Item, Origin, Parked, Window, pack_row, row_id, source_of, unpack_row
 
 MISSING_USER, MISSING_REFERRER, FUTURE = "missing_user", "missing_referrer", "future"
 _AT_ONCE = 200
@@ -96,8 +96,9 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
     keys = fold.key_list()
     rows, unpark, entries = [], [], []
     for item, reason, person in batch:
+        run, at = _origin(fold, item)
         packed = msgspec.msgpack.encode(
-            {"row": pack_row(item.row), "reason": reason, "person": person, "at": fold.clock(), "run": fold.run}
+            {"row": pack_row(item.row), "reason": reason, "person": person, "at": at, "run": run}
         )
         field = parked_field(item.row)
         due = due_ms(item.row) if person is None else None
@@ -118,6 +119,11 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
     journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
     plan = {"parked": rows, "quarantined": [], "limits": limits(fold), "unpark": unpark, "unquarantine": clear}
     return list(fold.apply("park", keys, journal, **plan))
+
+
+def _origin(fold: Fold, item: Item) -> Origin:
+    """By which run the row came and when: it stays a row of that run, whoever tries it again."""
+    return item.origin or Origin(fold.run, fold.clock())
 
 
 def due_ms(row: Row) -> int:
@@ -145,7 +151,7 @@ def released(fold: Fold) -> list[tuple[Row, Parked]]:
     now = fold.clock() // 1000
     due = fold.store.call("ZRANGEBYSCORE", fold.keys.due, "-inf", now, "LIMIT", 0, fold.settings.window_rows)
     fields = dict.fromkeys([*due, *_ripe_fields(fold)])
-    return list(_parked_rows(fold, list(fields)[: fold.settings.window_rows]))
+    return waiting(fold, list(fields)[: fold.settings.window_rows])
 
 
 def _ripe_fields(fold: Fold) -> list[bytes]:
@@ -171,13 +177,17 @@ def _waits_on(packed: bytes) -> int | None:
     return person
 
 
-def _parked_rows(fold: Fold, fields: Sequence[bytes]) -> Iterable[tuple[Row, Parked]]:
-    if not fields:
-        return
-    for field, packed in zip(fields, fold.store.call("HMGET", fold.keys.parked, *fields), strict=True):
+def waiting(fold: Fold, fields: Sequence[str | bytes]) -> list[tuple[Row, Parked]]:
+    """The parked rows of these fields, as far as they are there."""
+    held = fold.store.call("HMGET", fold.keys.parked, *fields) if fields else []
+    found = []
+    for field, packed in zip(fields, held, strict=True):
         if packed is not None:
             entry = msgspec.msgpack.decode(packed)
-            yield unpack_row(entry["row"]), Parked(field.decode(), entry["person"], entry["run"])
+            name = field if isinstance(field, str) else field.decode()
+            parked = Parked(name, entry["person"], Origin(entry["run"], entry["at"]))
+            found.append((unpack_row(entry["row"]), parked))
+    return found
 
 
 # -- quarantine -----------------------------------------------------------------------------------------------------
@@ -190,7 +200,7 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
         rows, unpark = [], []
         for item in items[start : start + _AT_ONCE]:
             bad: BadRow = item.row
-            rows.append([quarantine_field(bad), _quarantine_entry(fold, bad)])
+            rows.append([quarantine_field(bad), _quarantine_entry(bad, _origin(fold, item))])
             if item.parked:
                 unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
         journal = [fold.entry("quarantined", {"rows": rows, "released": [place[0] for place in unpark]})]
@@ -199,9 +209,9 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
         window.settle([item], "quarantined", item.row.reason)
 
 
-def _quarantine_entry(fold: Fold, bad: BadRow) -> bytes:
+def _quarantine_entry(bad: BadRow, origin: Origin) -> bytes:
     return msgspec.json.encode(
-        {"source": bad.source, "id": bad.id, "reason": bad.reason, "row": bad.raw, "at": fold.clock(), "run": fold.run},
+        {"source": bad.source, "id": bad.id, "reason": bad.reason, "row": bad.raw, "at": origin.at, "run": origin.run},
         order="deterministic",
     )
 

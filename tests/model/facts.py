@@ -7,8 +7,9 @@ everything else waits in `parked`, stands in `quarantine`, or changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person, Row
@@ -34,6 +35,21 @@ class Result(NamedTuple):
 
     result: str  # applied | duplicate | parked | quarantined
     reason: str | None = None
+
+
+class Happened(NamedTuple):
+    """One thing that happened, for it all to be told again without what is void.
+
+    `sent`: a row of a run was applied. `waits`: one came too early. `released`: one that had waited was tried again and
+    waits no more. `bad`, `good`: a row's identity came into quarantine, or left it since a row of a run was in already.
+    `moved`, `declared`: decisions, which are of no run.
+    """
+
+    what: str
+    run: str | None
+    row: Any = None
+    identity: Identity | None = None
+    words: tuple[Any, ...] = ()
 
 
 class Waiting(NamedTuple):
@@ -127,6 +143,10 @@ class Facts:
 
     def __init__(self, zone: str) -> None:
         self.year_2000 = int(datetime(2000, 1, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000
+        self.history: list[Happened] = []
+        self._forget()
+
+    def _forget(self) -> None:
         self.people: dict[int, Person] = {}
         self.money: dict[Identity, Money] = {}
         self.bets: dict[int, Bet] = {}
@@ -134,41 +154,119 @@ class Facts:
         self.sponsor: dict[int, int] = {}  # user -> the sponsor as of now, decisions included
         self.moved_at: dict[int, int] = {}  # user without an accepted link -> the time of the decision
         self.qualified: dict[int, str] = {}  # player -> the day a manager declared
-        self.parked: dict[Row, None] = {}  # in order of reading
+        self.parked: dict[Row, str] = {}  # in order of reading, with the run that brought them last
         self.quarantine: dict[Identity, str] = {}
 
-    def feed(self, rows: Iterable[Row | BadRow], now: int) -> list[Result]:
-        """Take one window: people first, then links, then money, parked rows along with them."""
+    def feed(self, rows: Iterable[Row | BadRow], now: int, run: str = "run") -> list[Result]:
+        """Take one window of a run: people first, then links, then money, parked rows along with them."""
         window = list(rows)
         results: dict[int, Result] = {}
         waiting: list[Waiting] = []
         sent = {row for row in window if not isinstance(row, BadRow)}
-        parked = [row for row in self.parked if row not in sent]
-        self.parked = {}
+        parked, self.parked = self.parked, {}
 
-        waiting += [Waiting(None, row) for row in parked]
+        waiting += [Waiting(None, row) for row in parked if row not in sent]
         for place, row in enumerate(window):
             reason = row.reason if isinstance(row, BadRow) else fault(row, self.year_2000)
             if reason is not None:
                 self.quarantine[identity(row)] = reason
+                self._note("bad", run, row, words=(reason,))
                 results[place] = Result("quarantined", reason)
             elif not isinstance(row, BadRow):
                 waiting.append(Waiting(place, row))
 
         for judge in (self._people, self._links, self._money, self._bets):
             for (at, row), result in judge(waiting, now):
-                if result.result == "parked":
-                    self.parked[row] = None
-                if result.result == "quarantined":
-                    self.quarantine[identity(row)] = str(result.reason)
-                elif at is not None or result.result == "applied":
-                    self.quarantine.pop(identity(row), None)
                 if at is not None:
                     results[at] = result
+                    self._note_sent(run, row, result)
+                if row in parked and result.result != "parked":
+                    bad = result.result == "quarantined"
+                    self._note("bad" if bad else "released", parked[row] if bad else None, row, words=(result.reason,))
+                self._take(row, result, at is not None, run if at is not None else parked[row])
         return [results[at] for at in range(len(window))]
+
+    def _take(self, row: Row, result: Result, fresh: bool, run: str) -> None:
+        """Where a row stays that is not applied, and what it clears."""
+        if result.result == "parked":
+            self.parked[row] = run
+        if result.result == "quarantined":
+            self.quarantine[identity(row)] = str(result.reason)
+        elif fresh or result.result == "applied":
+            self.quarantine.pop(identity(row), None)
+
+    # -- what happened, told again -----------------------------------------------------------------------------------
+
+    def _note(self, what: str, run: str | None, row: Row | BadRow, words: tuple[Any, ...] = ()) -> None:
+        self.history.append(Happened(what, run, row, identity(row), words))
+
+    def _note_sent(self, run: str, row: Row, result: Result) -> None:
+        match result.result:
+            case "applied":
+                self._note("sent", run, row)
+            case "parked":
+                self._note("waits", run, row)
+            case "quarantined":
+                self._note("bad", run, row, words=(result.reason,))
+            case _:
+                self._note("good", run, row)
+
+    def undo(self, run: str | None, rows: Iterable[Identity] = ()) -> None:
+        """A manager's decision: what a run brought, or single rows, never came."""
+        void = set(rows)
+        kept = [
+            each
+            for each in self.history
+            if (each.run is None or each.run != run) and (each.what == "released" or each.identity not in void)
+        ]
+        self._forget()
+        self.history = []
+        for each in kept:
+            self._again(each)
+        self.history = kept
+
+    def _again(self, each: Happened) -> None:
+        now = max(times(each.row)) if each.row is not None and not isinstance(each.row, BadRow) else 0
+        match each.what:
+            case "sent":
+                self._judge_again(each.row, now, True, str(each.run))
+            case "released" if each.row in self.parked:
+                self._judge_again(each.row, now, False, self.parked.pop(each.row))
+            case "waits":
+                self._take(each.row, Result("parked"), True, str(each.run))
+            case "bad":
+                self.quarantine[each.identity or ("", "")] = each.words[0]
+                self.parked.pop(each.row, None) if not isinstance(each.row, BadRow) else None
+            case "good":
+                self.quarantine.pop(each.identity or ("", ""), None)
+            case "moved" if self.people.keys() >= {person for person in each.words[:2] if person is not None}:
+                with suppress(ValueError):
+                    self._move(*each.words)
+            case "declared" if each.words[0] in self.people:
+                self.declare(*each.words)
+
+    def _judge_again(self, row: Row, now: int, fresh: bool, run: str) -> None:
+        for judge in (self._people, self._links, self._money, self._bets):
+            for _, result in judge([Waiting(0, row)], now):
+                self._take(row, result, fresh, run)
+
+    def declare(self, player: int, day: str | None) -> None:
+        """A manager's decision: the player qualified on that day; None leaves it to the criteria."""
+        if player not in self.people:
+            raise ValueError("absent")
+        self.history.append(Happened("declared", None, words=(player, day)))
+        self.qualified.pop(player, None)
+        if day is not None:
+            self.qualified[player] = day
 
     def move(self, user: int, sponsor: int | None, now: int) -> None:
         """A manager's decision: the person, and the subtree with it, goes under another sponsor or none."""
+        if user not in self.people or (sponsor is not None and sponsor not in self.people):
+            raise ValueError("absent")
+        self._move(user, sponsor, now)
+        self.history.append(Happened("moved", None, words=(user, sponsor, now)))
+
+    def _move(self, user: int, sponsor: int | None, now: int) -> None:
         if sponsor is None:
             self.sponsor.pop(user, None)
             return

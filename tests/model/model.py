@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from fature_kv.domain.rows import BadRow, Row
-from tests.model.facts import Facts, Result
+from tests.model.facts import Facts, Identity, Result
 from tests.model.figures import EPOCH, LEVELS, METRICS, Figures, Json, Network, Qualification, Versions, key_of
 
 DEFAULT_CONFIG_VERSIONS: Versions = [
@@ -47,10 +47,10 @@ class Model:
 
     # -- what changes ----------------------------------------------------------------------------------------------
 
-    def feed(self, rows: Iterable[Row | BadRow], now_us: int) -> list[Result]:
-        """Read one window of rows; `feed([], now)` lets parked rows in whose time has come."""
+    def feed(self, rows: Iterable[Row | BadRow], now_us: int, run: str = "run") -> list[Result]:
+        """Read one window of a run's rows; `feed([], now)` lets parked rows in whose time has come."""
         self._figures = None
-        return self.facts.feed(rows, now_us)
+        return self.facts.feed(rows, now_us, run)
 
     def configure(self, effective_from: str | None, document: Json) -> None:
         """Another version of the commission configuration."""
@@ -62,10 +62,15 @@ class Model:
         self._figures = None
         self.facts.move(user, sponsor, now_us)
 
-    def override(self, player: int, day: str) -> None:
-        """A manager declares a player qualified on a day."""
+    def override(self, player: int, day: str | None) -> None:
+        """A manager declares a player qualified on a day; None takes that back."""
         self._figures = None
-        self.facts.qualified[player] = day
+        self.facts.declare(player, day)
+
+    def undo(self, run: str | None, rows: Iterable[Identity] = ()) -> None:
+        """A manager takes back a run, or single rows."""
+        self._figures = None
+        self.facts.undo(run, rows)
 
     @property
     def figures(self) -> Figures:
