@@ -115,6 +115,8 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
         if item.parked:
             unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
     new = [item for item, _, _ in batch if not item.parked]  # one that still waits clears nothing
+    if fold.building:  # where it may have waited on somebody else, and nobody looks through what is ripe
+        unpark += places(fold, [parked_field(item.row) for item in new], keys)
     _, clear = release(fold, new, keys)
     journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
     plan = {"parked": rows, "quarantined": [], "limits": limits(fold), "unpark": unpark, "unquarantine": clear}

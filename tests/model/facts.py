@@ -158,35 +158,46 @@ class Facts:
         self.quarantine: dict[Identity, str] = {}
 
     def feed(self, rows: Iterable[Row | BadRow], now: int, run: str = "run") -> list[Result]:
-        """Take one window of a run: people first, then links, then money, parked rows along with them."""
+        """Take one window of a run: people first, then links, then money.
+
+        Rows that wait are tried again along with it: links together with the window's, people and money behind them.
+        """
         window = list(rows)
         results: dict[int, Result] = {}
-        waiting: list[Waiting] = []
-        sent = {row for row in window if not isinstance(row, BadRow)}
-        parked, self.parked = self.parked, {}
-
-        waiting += [Waiting(None, row) for row in parked if row not in sent]
+        fresh: list[Waiting] = []
         for place, row in enumerate(window):
             reason = row.reason if isinstance(row, BadRow) else fault(row, self.year_2000)
             if reason is not None:
                 self.quarantine[identity(row)] = reason
-                self._note("bad", run, row, words=(reason,))
+                self._note("bad", run, row, reason)
                 results[place] = Result("quarantined", reason)
             elif not isinstance(row, BadRow):
-                waiting.append(Waiting(place, row))
-
-        for judge in (self._people, self._links, self._money, self._bets):
-            for (at, row), result in judge(waiting, now):
+                fresh.append(Waiting(place, row))
+        sent = {row for _, row in fresh}
+        parked = [Waiting(None, row) for row in self.parked]
+        links = [*fresh, *(each for each in parked if each.row not in sent)]
+        stages = [(self._people, fresh), (self._people, parked), (self._links, links)]
+        stages += [(judge, rows) for judge in (self._money, self._bets) for rows in (fresh, parked)]
+        for judge, waiting in stages:
+            for (at, row), result in list(judge(waiting, now)):
                 if at is not None:
                     results[at] = result
                     self._note_sent(run, row, result)
-                if row in parked and result.result != "parked":
-                    bad = result.result == "quarantined"
-                    self._note("bad" if bad else "released", parked[row] if bad else None, row, words=(result.reason,))
-                self._take(row, result, at is not None, run if at is not None else parked[row])
+                    self._take(row, result, run, fresh=True)
+                if row in self.parked and result.result != "parked" and (at is None or judge == self._links):
+                    self._leave(row, result)
         return [results[at] for at in range(len(window))]
 
-    def _take(self, row: Row, result: Result, fresh: bool, run: str) -> None:
+    def _leave(self, row: Row, result: Result) -> None:
+        """A row waits no more."""
+        run = self.parked.pop(row)
+        if result.result == "quarantined":
+            self._note("bad", run, row, result.reason)
+        else:
+            self._note("released", None, row)
+        self._take(row, result, run, fresh=False)
+
+    def _take(self, row: Row, result: Result, run: str, *, fresh: bool) -> None:
         """Where a row stays that is not applied, and what it clears."""
         if result.result == "parked":
             self.parked[row] = run
@@ -197,18 +208,19 @@ class Facts:
 
     # -- what happened, told again -----------------------------------------------------------------------------------
 
-    def _note(self, what: str, run: str | None, row: Row | BadRow, words: tuple[Any, ...] = ()) -> None:
-        self.history.append(Happened(what, run, row, identity(row), words))
+    def _note(self, what: str, run: str | None, row: Row | BadRow, word: str | None = None) -> None:
+        self.history.append(Happened(what, run, row, identity(row), (word,)))
 
     def _note_sent(self, run: str, row: Row, result: Result) -> None:
+        clears = "clears" if identity(row) in self.quarantine else None
         match result.result:
             case "applied":
                 self._note("sent", run, row)
             case "parked":
-                self._note("waits", run, row)
+                self._note("waits", run, row, clears)
             case "quarantined":
-                self._note("bad", run, row, words=(result.reason,))
-            case _:
+                self._note("bad", run, row, result.reason)
+            case _ if clears:
                 self._note("good", run, row)
 
     def undo(self, run: str | None, rows: Iterable[Identity] = ()) -> None:
@@ -229,11 +241,11 @@ class Facts:
         now = max(times(each.row)) if each.row is not None and not isinstance(each.row, BadRow) else 0
         match each.what:
             case "sent":
-                self._judge_again(each.row, now, True, str(each.run))
+                self._judge_again(each.row, now, str(each.run), fresh=True)
             case "released" if each.row in self.parked:
-                self._judge_again(each.row, now, False, self.parked.pop(each.row))
+                self._judge_again(each.row, now, self.parked.pop(each.row), fresh=False)
             case "waits":
-                self._take(each.row, Result("parked"), True, str(each.run))
+                self._take(each.row, Result("parked"), str(each.run), fresh=each.words[0] is not None)
             case "bad":
                 self.quarantine[each.identity or ("", "")] = each.words[0]
                 self.parked.pop(each.row, None) if not isinstance(each.row, BadRow) else None
@@ -245,10 +257,10 @@ class Facts:
             case "declared" if each.words[0] in self.people:
                 self.declare(*each.words)
 
-    def _judge_again(self, row: Row, now: int, fresh: bool, run: str) -> None:
+    def _judge_again(self, row: Row, now: int, run: str, *, fresh: bool) -> None:
         for judge in (self._people, self._links, self._money, self._bets):
-            for _, result in judge([Waiting(0, row)], now):
-                self._take(row, result, fresh, run)
+            for _, result in list(judge([Waiting(0, row)], now)):
+                self._take(row, result, run, fresh=fresh)
 
     def declare(self, player: int, day: str | None) -> None:
         """A manager's decision: the player qualified on that day; None leaves it to the criteria."""
