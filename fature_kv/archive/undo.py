@@ -16,9 +16,10 @@ import msgspec
 from fature_kv.archive import rebuild
 from fature_kv.archive.rebuild import Undoing
 from fature_kv.archive.replay import Progress
+from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import SOURCES
 from fature_kv.errors import NotFound, UsageError
-from fature_kv.ingest import decisions
+from fature_kv.ingest import decisions, retry
 from fature_kv.ingest.session import Session, new_run, system_clock
 from fature_kv.keyspace import tenant_keys
 from fature_kv.settings import Settings
@@ -91,7 +92,8 @@ def _take_back(
 
 
 def _settle(store: Store, slug: str, settings: Settings, clock: Callable[[], int]) -> None:
-    """Rows that had given way to void ones are applied, as any run would do it."""
+    """Rows that wait without need, and rows that void ones had stood in the way of, are applied by now."""
     session = Session(store, slug, settings, run=new_run("undo", clock()), clock=clock)
     session.release()
     session.settle()
+    retry.quarantine(store, slug, settings, Mapping(), reasons=retry.CONFLICTS, clock=clock)

@@ -156,6 +156,19 @@ def released(fold: Fold) -> list[tuple[Row, Parked]]:
     return waiting(fold, list(fields)[: fold.settings.window_rows])
 
 
+def applicable(fold: Fold) -> list[tuple[Row, Parked]]:
+    """Every parked row whose person is there or whose day has come, found by looking at each."""
+    rows = waiting(fold, fold.store.call("HKEYS", fold.keys.parked))
+    people = sorted({parked.person for _, parked in rows if parked.person is not None})
+    found = fold.store.pipeline([("EXISTS", fold.keys.affiliate(person)) for person in people])
+    there = {person for person, exists in zip(people, found, strict=True) if exists}
+    return [
+        (row, parked)
+        for row, parked in rows
+        if (parked.person in there if parked.person is not None else not fold.is_early(row))
+    ]
+
+
 def _ripe_fields(fold: Fold) -> list[bytes]:
     """Rows that wait on somebody who is there by now."""
     ripe = sorted(map(int, fold.store.call("SMEMBERS", fold.keys.ripe)))
@@ -242,6 +255,13 @@ def look_up_quarantine(fold: Fold, window: Window) -> None:
     )
     held = fold.store.call("HMGET", fold.keys.quarantine, *fields) if fields else []
     fold.quarantined = frozenset(field for field, entry in zip(fields, held, strict=True) if entry is not None)
+
+
+def clear(fold: Fold, fields: Sequence[str]) -> None:
+    """Takes fields off quarantine."""
+    for start in range(0, len(fields), _AT_ONCE):
+        some = list(fields[start : start + _AT_ONCE])
+        fold.apply("settle", fold.key_list(), [fold.entry("cleared", {"fields": some})], state=[], unquarantine=some)
 
 
 # -- letting go -----------------------------------------------------------------------------------------------------

@@ -121,6 +121,14 @@ class Session:
         while rows := self._in_live(parking.released):
             self._apply(Window([], rows))
 
+    def release_all(self) -> None:
+        """Applies parked rows that need not wait, whether or not anything said so."""
+        self._apply(Window([], self._in_live(parking.applicable)))
+
+    def clear(self, fields: Sequence[str]) -> None:
+        """Takes rows off quarantine that were applied under another identity."""
+        self._in_live(lambda fold: parking.clear(fold, fields))
+
     def settle(self) -> None:
         """Drains what links left to do, and waits until the boards follow and all is durable."""
         self._in_live(moves.drain)

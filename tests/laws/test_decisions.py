@@ -68,19 +68,12 @@ def decide(service: Service, model: Model, decided: Decided, now: int) -> None:
             else:
                 session.declare(words[0], day, "a test")
         case "undo":
-            model.undo(words[0])
+            model.undo(words[0], (), now)
             undo_run(service.store, service.slug, service.settings, words[0], "a test", clock=lambda: now)
-            _settle(service, model, now)
         case _:
             rows = [identity(row) for row in words]
-            model.undo(None, rows)
+            model.undo(None, rows, now)
             void_rows(service.store, service.slug, service.settings, rows, "a test", clock=lambda: now)
-            _settle(service, model, now)
-
-
-def _settle(service: Service, model: Model, now: int) -> None:
-    model.feed([], now)
-    service.feed([], now, "settle")
 
 
 def _refused(decide: Any, *words: Any) -> bool:

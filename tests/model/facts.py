@@ -52,6 +52,14 @@ class Happened(NamedTuple):
     words: tuple[Any, ...] = ()
 
 
+class Bad(NamedTuple):
+    """Why a row is in quarantine, the row, and the run that brought it."""
+
+    reason: str
+    row: Row | BadRow
+    run: str
+
+
 class Waiting(NamedTuple):
     """A row to be judged: one of the window, at its place in it, or a parked one (`at` is None)."""
 
@@ -155,7 +163,7 @@ class Facts:
         self.moved_at: dict[int, int] = {}  # user without an accepted link -> the time of the decision
         self.qualified: dict[int, str] = {}  # player -> the day a manager declared
         self.parked: dict[Row, str] = {}  # in order of reading, with the run that brought them last
-        self.quarantine: dict[Identity, str] = {}
+        self.quarantine: dict[Identity, Bad] = {}
 
     def feed(self, rows: Iterable[Row | BadRow], now: int, run: str = "run") -> list[Result]:
         """Take one window of a run: people first, then links, then money.
@@ -168,7 +176,7 @@ class Facts:
         for place, row in enumerate(window):
             reason = row.reason if isinstance(row, BadRow) else fault(row, self.year_2000)
             if reason is not None:
-                self.quarantine[identity(row)] = reason
+                self.quarantine[identity(row)] = Bad(reason, row, run)
                 self._note("bad", run, row, reason)
                 results[place] = Result("quarantined", reason)
             elif not isinstance(row, BadRow):
@@ -202,7 +210,7 @@ class Facts:
         if result.result == "parked":
             self.parked[row] = run
         if result.result == "quarantined":
-            self.quarantine[identity(row)] = str(result.reason)
+            self.quarantine[identity(row)] = Bad(str(result.reason), row, run)
         elif fresh or result.result == "applied":
             self.quarantine.pop(identity(row), None)
 
@@ -237,6 +245,15 @@ class Facts:
             self._again(each)
         self.history = kept
 
+    def retry_links(self, now: int) -> None:
+        """Links that were refused for what else was there are sent again, run by run."""
+        by_run: dict[str, list[Row | BadRow]] = {}
+        for bad in self.quarantine.values():
+            if bad.reason in ("second_sponsor", "cycle"):
+                by_run.setdefault(bad.run, []).append(bad.row)
+        for run in sorted(by_run):
+            self.feed(by_run[run], now, run)
+
     def _again(self, each: Happened) -> None:
         now = max(times(each.row)) if each.row is not None and not isinstance(each.row, BadRow) else 0
         match each.what:
@@ -247,7 +264,7 @@ class Facts:
             case "waits":
                 self._take(each.row, Result("parked"), str(each.run), fresh=each.words[0] is not None)
             case "bad":
-                self.quarantine[each.identity or ("", "")] = each.words[0]
+                self.quarantine[each.identity or ("", "")] = Bad(each.words[0], each.row, str(each.run))
                 self.parked.pop(each.row, None) if not isinstance(each.row, BadRow) else None
             case "good":
                 self.quarantine.pop(each.identity or ("", ""), None)

@@ -67,10 +67,12 @@ class Model:
         self._figures = None
         self.facts.declare(player, day)
 
-    def undo(self, run: str | None, rows: Iterable[Identity] = ()) -> None:
-        """A manager takes back a run, or single rows."""
+    def undo(self, run: str | None, rows: Iterable[Identity], now_us: int) -> None:
+        """A manager takes back a run, or single rows: what they stood in the way of is tried again."""
         self._figures = None
         self.facts.undo(run, rows)
+        self.facts.feed([], now_us)
+        self.facts.retry_links(now_us)
 
     @property
     def figures(self) -> Figures:
@@ -86,7 +88,7 @@ class Model:
     @property
     def quarantine(self) -> dict[tuple[str, str], str]:
         """(source, id) -> reason."""
-        return dict(self.facts.quarantine)
+        return {number: bad.reason for number, bad in self.facts.quarantine.items()}
 
     @property
     def parked(self) -> list[Row]:
