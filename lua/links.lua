@@ -1,5 +1,6 @@
--- Hangs people under their sponsors, whoever was it before. History follows later, person by person; sizes rise and
--- fall through pending-sizes.
+-- Hangs people under their sponsors, whoever these were before.
+--
+-- History follows later, person by person; sizes rise and fall through pending-sizes.
 --
 -- KEYS  the common ten, moves, pending-sizes, then those that the plan names by index
 -- ARGV  1 plan (msgpack): common fields (tree always set), and

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-PEOPLE = "id;nome;status;criado_em\n" + "".join(f"{n};P{n};ativo;2025-06-01\n" for n in (1, 2, 3, 4))
+PEOPLE = "id;nome;email;telefone;status;criado_em\n" + "".join(f"{n};P{n};;;ativo;2025-06-01\n" for n in (1, 2, 3, 4))
 LINKS = "user_id;referrer_id;tracked_em\n2;1;2025-06-01\n3;2;2025-06-01\n"
 DEPOSITS = "id;user_id;valor;status;criado_em\n1;3;50,00;pago;2025-06-02\n2;2;70,00;pago;2025-06-02\n"
 _numbers = itertools.count(1)
@@ -91,8 +91,8 @@ def test_a_player_is_declared_qualified(cli, slug):
 
 
 def test_a_wrong_file_is_taken_back(cli, slug, tmp_path):
-    wrong = "id;user_id;valor;status;criado_em;atualizado_em\n1;3;900,00;pago;2025-06-02;2025-06-03\n3;3;1,00;pago;2025-06-04;\n"
-    run = cli.json("import", "--tenant", slug, *written(tmp_path, deposits_wrong=wrong))["run"]
+    wrong = "id;user_id;valor;criado_em;atualizado_em\n1;3;900,00;2025-06-02;2025-06-03\n3;3;1,00;2025-06-04;\n"
+    run = cli.json("import", "--tenant", slug, *written(tmp_path, wrong_depositos=wrong))["run"]
     assert figures(cli, slug, 2) == [(90_100, 1, 0)]
     done = cli.json("run", "undo", run, "--tenant", slug, "--reason", "another operator's file")
     assert (done["already"], done["void"]) == (False, {"depositos": 2})
@@ -102,7 +102,7 @@ def test_a_wrong_file_is_taken_back(cli, slug, tmp_path):
     listed = {item["run"]: item for item in cli.json("run", "list", "--tenant", slug)["items"]}
     assert (listed[run]["state"], listed[run]["undone_reason"]) == ("undone", "another operator's file")
     assert "taken back" in cli("run", "list", "--tenant", slug).out
-    again = cli.json("import", "--tenant", slug, *written(tmp_path, deposits_wrong=wrong))
+    again = cli.json("import", "--tenant", slug, *written(tmp_path, wrong_depositos=wrong))
     assert again["applied"] == {"depositos": 2}
     assert figures(cli, slug, 2) == [(90_100, 1, 0)]
     assert "run list" in cli("run", "undo", "import-nobody", "--tenant", slug, code=1).complaint

@@ -18,8 +18,8 @@ from fature_kv.errors import Conflict, NotFound
 from fature_kv.store import Store
 from tests.laws.service import Service
 from tests.laws.test_laws import laws, told
-from tests.model.facts import identity
 from tests.model.model import Model
+from tests.model.rows import identity
 from tests.model.strategies import SPAN, World, splits, worlds
 
 pytestmark = pytest.mark.timeout(900)

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from fature_kv.domain.rows import BadRow, Row
-from tests.model.facts import Facts, Identity, Result
+from tests.model.facts import Facts, Result
 from tests.model.figures import EPOCH, LEVELS, METRICS, Figures, Json, Network, Qualification, Versions, key_of
+from tests.model.rows import Identity
 
 DEFAULT_CONFIG_VERSIONS: Versions = [
     (
