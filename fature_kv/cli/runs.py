@@ -89,7 +89,7 @@ def _place(run: dict[str, Any]) -> str:
 
 def _shown(run: dict[str, Any], undone: dict[str, Any] | None) -> dict[str, Any]:
     """A run, its state, and of one that was taken back when and why."""
-    told = {**run, "state": "running" if run["finished_at"] is None else "finished"}
+    told = {**run, "state": "unfinished" if run["finished_at"] is None else "finished"}
     if undone is not None:
         told |= {"state": "undone", "undone_at": undone["at"], "undone_reason": undone["reason"]}
     return {name: rfc3339(value) if name.endswith("_at") and value else value for name, value in told.items()}

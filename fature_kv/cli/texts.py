@@ -56,7 +56,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "quarantined": ("quarantined", "em quarentena"),
     "left": ("left", "restantes"),
     "state": ("state", "estado"),
-    "running": ("not ended", "não terminou"),
+    "unfinished": ("not ended", "não terminou"),
     "finished": ("ended", "terminou"),
     "undone": ("taken back", "desfeita"),
     "decision": ("decision", "decisão"),
