@@ -61,6 +61,7 @@ def load(command: Command, store: Store, slug: str, files: Sequence[SourceFile],
     about = {"kind": kind, "files": [str(file.path) for file in files], "started_at": now_us()}
     loaded = Loaded(session)
     try:
+        session.begin(about)
         with _stoppable(command) as stopped, session.following():
             if _apply_all(command, loaded, files, stopped):
                 session.finish(about)
@@ -73,6 +74,7 @@ def load(command: Command, store: Store, slug: str, files: Sequence[SourceFile],
     if not loaded.finished:
         with suppress(FatureError):  # what is left undone is done by the next run
             session.settle()
+            session.begin(about)
         _tell(command, loaded, exact=True)
         raise KeyboardInterrupt
     return loaded
