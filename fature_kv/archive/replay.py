@@ -27,6 +27,7 @@ from fature_kv.ingest import boards, decisions, links, money, moves, parking, pe
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.newest import unpack_version
 from fature_kv.ingest.window import Origin, Parked, Window, row_id, source_of, unpack_row
+from fature_kv.journal import Place
 from fature_kv.store import Store
 
 _ENTRIES_AT_ONCE = 500
@@ -53,6 +54,7 @@ class Replay:
         self.folded = 0
         self.left_out: Counter[str] = Counter()
         self._voids = voids
+        self._place: Place = (0, 0)
         self._phase = _PEOPLE
         self._rows: list[Row] = []
         self._origins: list[Origin] = []
@@ -77,7 +79,7 @@ class Replay:
         stream = self.fold.tenant.journal
         total = self.folded + int(self.fold.store.call("XLEN", stream)) if self.last == "0" else 0
         for entry_id, kind, body in entries(self.fold.store, stream, self.last):
-            self.last = entry_id
+            self.last, self._place = entry_id, journal.place(entry_id)
             handler = self._handlers.get(kind)  # configuration, tokens and runs are of no generation
             if handler:
                 handler(body)
@@ -123,16 +125,17 @@ class Replay:
             waited = set(fields)
             rows = [row for row in rows if parking.parked_field(row) not in waited]
             self._released += parking.waiting(self.fold, fields)
-        if self._voids:
-            rows = [row for row in rows if not self._is_void(body["run"], source_of(row), row_id(row))]
+        if self._voids.touch(body["run"], self._place):
+            rows = [row for row in rows if not self._is_void(body["run"], row)]
         self._rows += rows
         self._origins += [Origin(body["run"], body["at"])] * len(rows)
         if len(self._rows) >= self.fold.settings.window_rows:
             self._flush()
 
-    def _is_void(self, run: str, source: str, row: str | None) -> bool:
-        void = self._voids.row(run, source, row, journal.place(self.last))
-        if void and self._voids.just_now(run, source, row):
+    def _is_void(self, run: str, row: Row) -> bool:
+        source, number = source_of(row), row_id(row)
+        void = self._voids.row(run, source, number, self._place)
+        if void and self._voids.just_now(run, source, number):
             self.left_out[source] += 1
         return void
 
@@ -162,7 +165,7 @@ class Replay:
         for field, packed in body["rows"]:
             entry = msgspec.msgpack.decode(packed)
             person, row = entry["person"], unpack_row(entry["row"])
-            if self._is_void(entry["run"], source_of(row), row_id(row)):
+            if self._is_void(entry["run"], row):
                 continue
             place = [False, False, parking.due_ms(row)]
             if person is not None:
@@ -199,10 +202,10 @@ class Replay:
         self.fold.apply("park", keys, unpark=unpark, **plan)
 
     def _is_void_entry(self, entry: dict[str, Any]) -> bool:
-        return self._voids.row(entry["run"], entry["source"], entry["id"], journal.place(self.last))
+        return self._voids.row(entry["run"], entry["source"], entry["id"], self._place)
 
     def _clear(self, body: dict[str, Any]) -> None:
-        if not self._voids.run(body["run"], journal.place(self.last)):
+        if not self._voids.run(body["run"], self._place):
             self._flush()
             self.fold.apply("settle", self.fold.key_list(), state=[], unquarantine=body["fields"])
 

@@ -39,7 +39,7 @@ def undo_run(
 
     NotFound for a run that was never listed.
     """
-    keys = tenant_keys(slug)
+    keys, why = tenant_keys(slug), reason and decisions.checked_reason(reason)
     listed = store.call("HGET", keys.runs, run)
     if listed is None:
         raise NotFound(f"there is no run '{run}'; `fature-kv run list --tenant {slug}` shows all")
@@ -47,7 +47,7 @@ def undo_run(
     if ended and any(decision.body.get("undone") == run for decision in decisions.read(store, keys)):
         _settle(store, slug, settings, clock)
         return {"tenant": slug, "undone": run, "already": True, "void": {}}
-    done = _take_back(store, slug, settings, Undoing(run, (), reason), progress, clock)
+    done = _take_back(store, slug, settings, Undoing(run, (), why), progress, clock)
     return {"tenant": slug, "undone": run, "already": False, **done}
 
 
@@ -64,13 +64,13 @@ def void_rows(
 
     All versions of a row are void, those that wait or are in quarantine too. Read again later, the row counts anew.
     """
-    chosen = list(dict.fromkeys((source, str(row)) for source, row in rows))
+    chosen, why = list(dict.fromkeys((source, str(row)) for source, row in rows)), decisions.checked_reason(reason)
     unknown = {source for source, _ in chosen} - set(SOURCES)
     if unknown:
         raise UsageError(f"no source: {', '.join(sorted(unknown))}; expected {', '.join(SOURCES)}")
     if not chosen:
         return {"tenant": slug, "void": {}}
-    return {"tenant": slug, **_take_back(store, slug, settings, Undoing(None, chosen, reason), progress, clock)}
+    return {"tenant": slug, **_take_back(store, slug, settings, Undoing(None, chosen, why), progress, clock)}
 
 
 def _take_back(

@@ -39,6 +39,10 @@ class Voids:
         """Whether a run's rows are void that stand there."""
         return place < self._runs.get(run, place)
 
+    def touch(self, run: str, place: Place) -> bool:
+        """Whether anything of an entry of that run may be void."""
+        return bool(self._rows) or self.run(run, place)
+
     def just_now(self, run: str, source: str, row: str | None) -> bool:
         """Whether a row that is void is so by the decision that is just being carried out."""
         return END in (self._runs.get(run), self._rows.get((source, row or "")))

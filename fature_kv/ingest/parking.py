@@ -94,7 +94,7 @@ def _park(fold: Fold, window: Window, waiting: Sequence[tuple[Item, str, int | N
 
 def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> list[int]:
     keys = fold.key_list()
-    rows, unpark, entries = [], [], []
+    rows, unpark, entries, elsewhere = [], [], [], []
     for item, reason, person in batch:
         run, at = _origin(fold, item)
         packed = msgspec.msgpack.encode(
@@ -114,13 +114,20 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
         entries.append([field, packed])
         if item.parked:
             unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
+        elif _may_wait_elsewhere(fold, item, reason):
+            elsewhere.append(field)
+    unpark += places(fold, elsewhere, keys)
     new = [item for item, _, _ in batch if not item.parked]  # one that still waits clears nothing
-    if fold.building:  # where it may have waited on somebody else, and nobody looks through what is ripe
-        unpark += places(fold, [parked_field(item.row) for item in new], keys)
     _, clear = release(fold, new, keys)
     journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
     plan = {"parked": rows, "quarantined": [], "limits": limits(fold), "unpark": unpark, "unquarantine": clear}
     return list(fold.apply("park", keys, journal, **plan))
+
+
+def _may_wait_elsewhere(fold: Fold, item: Item, reason: str) -> bool:
+    """Whether a row may wait on somebody else already who does not ripen soon: in a rebuild nobody does, and a link
+    that waited on its referrer waits on its user once an undo has taken that one away."""
+    return fold.building or (reason == MISSING_USER and isinstance(item.row, Link))
 
 
 def _origin(fold: Fold, item: Item) -> Origin:

@@ -138,6 +138,34 @@ def test_an_undo_among_writers(store: Store, redis_server: str, seed: int) -> No
     assert world.held(store, service.slug) == world.held(store, fresh.slug)
 
 
+def test_moves_among_writers(store: Store, redis_server: str, seed: int) -> None:
+    """Whoever plays meanwhile is moved with everything, whenever it came in."""
+    service, other = loaded(store, seed), loaded(store, seed)
+    moved = [row.user_id for some in world.windows(seed) for row in some if isinstance(row, world.Link)][:3]
+    bets = [world.Bet(800_000 + n, moved[n % 3], 10 + n, n, world.BEGIN + n * world.DAY) for n in range(25)]
+    done = threading.Event()
+
+    def write() -> None:
+        mine = Store(redis_server, timeout=30)
+        for bet in bets:
+            world.service(mine, service.slug).feed([bet], world.NOW, "beside")
+        done.set()
+        mine.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    places, turns = [service.affiliate(person)["sponsor_id"] for person in moved], 0
+    while not done.is_set() or turns % 2:
+        turns += 1
+        for person, place in zip(moved, places, strict=True):
+            service.session("decision").move(person, None if turns % 2 else place, "a test")
+    thread.join()
+    other.feed(bets, world.NOW, "beside")
+    assert turns >= 2
+    assert world.held(store, service.slug) == world.held(store, other.slug)
+    assert reconcile_with_journal(store, service.slug, world.SETTINGS) == []
+
+
 def test_two_undos_at_once(store: Store, redis_server: str, seed: int) -> None:
     """One of them is done, or both; whoever is told that another began does it again."""
     service = loaded(store, seed)

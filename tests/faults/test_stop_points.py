@@ -24,7 +24,9 @@ from tests.model.model import DEFAULT_CONFIG_VERSIONS
 SET_UP = {"tenant", "tenants", "config", "token"}
 REBUILD = {"generation", "unlink"}
 API = {"answer"}
-JOBS: tuple[Job, ...] = (victims.set_up, victims.import_all, victims.post_all, victims.rebuild_once)
+JOBS: tuple[Job, ...] = (
+    victims.set_up, victims.import_all, victims.post_all, victims.rebuild_once, victims.decide_all
+)  # fmt: skip
 
 
 def job_for(name: str) -> Job:
@@ -42,7 +44,7 @@ def tenant_for(job: Job, store: Store, seed: int) -> str:
     service = world.service(store)
     if job is victims.set_up:
         return f"{service.slug}-to-be"
-    if job is victims.rebuild_once:
+    if job in (victims.rebuild_once, victims.decide_all):
         world.feed(service, world.windows(seed))
     return service.slug
 

@@ -18,11 +18,13 @@ import redis
 from fature_kv import scripts, tenants, wiring
 from fature_kv.access import tokens
 from fature_kv.archive.rebuild import rebuild_from_journal
+from fature_kv.archive.undo import undo_run, void_rows
 from fature_kv.commission import configuration
 from fature_kv.domain.commission import DEFAULT
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row
 from fature_kv.errors import FatureError
+from fature_kv.ingest import retry
 from fature_kv.settings import Settings
 from fature_kv.sources import sample_small
 from fature_kv.sources.files import find_files, open_source
@@ -76,6 +78,20 @@ def carried_out(service: Service) -> dict[str, Any]:
     return everything(service, [1, 3, 8, 12, 20, 22, 40], days)
 
 
+def decide(service: Service) -> None:
+    """Every kind of decision, each taken back at the end, so that figures are what they were."""
+    service.feed([Bet(7_000_001, 3, 5, 5, BEGIN), Link(24, 2, BEGIN)], NOW, "wrong")
+    session = service.session()
+    session.move(23, 3, "a test")
+    session.declare(12, BEGIN // DAY, "a test")
+    session.declare(12, None, "a test")
+    session.move(23, 41, "back")
+    undo_run(service.store, service.slug, SETTINGS, "wrong", "a test", clock=lambda: NOW)
+    void_rows(service.store, service.slug, SETTINGS, [("bonus", "999")], "a test", clock=lambda: NOW)
+    retry.quarantine(service.store, service.slug, SETTINGS, Mapping(), clock=lambda: NOW)
+    retry.parked(service.store, service.slug, SETTINGS, clock=lambda: NOW)
+
+
 @pytest.fixture
 def fenced(redis_url: str) -> Iterator[tuple[Store, FencedStore, Service]]:
     """A store that may do anything, one that is fenced, and a service on the latter."""
@@ -96,6 +112,7 @@ def test_scripts_touch_declared_keys_only(fenced: tuple[Store, FencedStore, Serv
     admin, store, service = fenced
     tokens.create(store, service.slug, "owner", now_us=0)
     found = carried_out(service)
+    decide(service)
     rebuild_from_journal(store, service.slug, SETTINGS)
     for day in ("2025-06-20", "2025-07-10"):
         assert service.dashboard(8, day) is not None
