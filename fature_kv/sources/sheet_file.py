@@ -1,0 +1,130 @@
+"""Sheets of a workbook -> rows (CONTRACT.md, `import`).
+
+Values reach the row parser as they stand in the cells, with two exceptions: a number in a column of times is a serial
+date of the workbook's calendar, and an empty cell is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from fature_kv.domain.bet_columns import parse_bets
+from fature_kv.domain.mapping import COLUMNS, HeaderMatch
+from fature_kv.domain.parse import RowParser
+from fature_kv.domain.rows import BadRow, Row, Source
+from fature_kv.sources.headers import Header
+from fature_kv.sources.sheets import Cell, Piece, Reader
+from fature_kv.sources.source_file import LIST_ROWS, Part, Progress, SourceFile
+
+_TIMES: Final = frozenset(("criado_em", "atualizado_em", "tracked_em"))
+_DAY_MS: Final = 86_400_000
+_EPOCHS: Final = (datetime(1899, 12, 30), datetime(1904, 1, 1))
+"""Day 0 of serials; the day that 1900 did not have lies before all that may be applied."""
+_SERIALS: Final = 2_900_000
+"""Numbers from here on are no days of the calendar."""
+
+Values = list[Sequence[Cell]]
+"""Cells of a piece by column, in the order of `mapping.COLUMNS`."""
+
+
+class Table(NamedTuple):
+    """A sheet and how to read it: `date1904` tells its calendar, `last_line` and `size_bytes` how far a line is."""
+
+    reader: Reader
+    date1904: bool
+    last_line: int
+    size_bytes: int
+
+
+class SheetFile(SourceFile):
+    """A checked sheet of a workbook."""
+
+    def __init__(self, header: Header, source: Source, match: HeaderMatch, table: Table, parser: RowParser) -> None:
+        super().__init__(header, source, match, "XLSX", table.size_bytes)
+        self._header: Final = header
+        self._table: Final = table
+        self._indexes: Final = match.columns
+        self._parser: Final = parser
+        self._position = 0
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Iterator[Row | BadRow], Callable[[], int]]]:
+        with closing(self._pieces()) as pieces:
+            yield self._parsed(pieces), lambda: self._position
+
+    def parts(self, size: int = LIST_ROWS, progress: Progress | None = None) -> Iterator[Part]:
+        """All rows; bets as columns, a piece of the sheet at once."""
+        if self.source != "casino_bets_v":
+            yield from super().parts(size, progress)
+            return
+        with closing(self._pieces()) as pieces:
+            for piece in pieces:
+                values = self._values(piece)
+                bets, taken = parse_bets(values, self._parser.zone)
+                others = [self._row(piece, values, number) for number in np.flatnonzero(~taken).tolist()]
+                if progress is not None:
+                    progress(self._position)
+                yield Part([row for row in others if row is not None], [column[taken] for column in bets])
+
+    def _pieces(self) -> Generator[Piece, None, None]:
+        """Pieces of what stands under the header."""
+        for piece in self._table.reader.pieces():
+            above = max(0, self._header.line + 1 - piece.line)
+            rows = piece.rows[above:] if above else piece.rows
+            last = piece.line + len(piece.rows) - 1
+            self._position = self.size_bytes * min(last, self._table.last_line) // max(1, self._table.last_line)
+            if rows:
+                yield Piece(piece.line + above, piece.column, rows)
+
+    def _parsed(self, pieces: Iterator[Piece]) -> Iterator[Row | BadRow]:
+        read = self._parser.reader(self.source)
+        for piece in pieces:
+            values = self._values(piece)
+            for number, row in enumerate(map(read, *values)):
+                told = self._checked(piece, number, row) if type(row) is BadRow else row
+                if told is not None:
+                    yield told
+
+    def _row(self, piece: Piece, values: Values, number: int) -> Row | BadRow | None:
+        """One row of a piece; None where it is empty."""
+        row = self._parser.reader(self.source)(*(column[number] for column in values))
+        return self._checked(piece, number, row) if type(row) is BadRow else row
+
+    def _checked(self, piece: Piece, number: int, row: BadRow) -> BadRow | None:
+        """A bad row with its numbers as people write them, its line told; None for one that is merely empty."""
+        cells = piece.rows[number][: len(self._header.names) - piece.column]
+        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells):
+            return None
+        self.line = piece.line + number
+        return BadRow(row.source, row.id, row.reason, {column: _written(value) for column, value in row.raw.items()})
+
+    def _values(self, piece: Piece) -> Values:
+        columns = list(zip_longest(*piece.rows))
+        nothing = (None,) * len(piece.rows)
+        values: Values = []
+        for name in COLUMNS[self.source]:
+            place = self._indexes.get(name, -1) - piece.column
+            column: Sequence[Cell] = columns[place] if 0 <= place < len(columns) else nothing
+            if "" in column:
+                column = [None if value == "" else value for value in column]
+            if name in _TIMES and not {int, float}.isdisjoint(map(type, column)):
+                column = [self._date(value) for value in column]
+            values.append(column)
+        return values
+
+    def _date(self, value: Cell) -> Cell:
+        """The date of a serial, to the millisecond, as cells with a format of dates are read; others stay."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _SERIALS:
+            return value
+        return _EPOCHS[self._table.date1904] + timedelta(milliseconds=round(value * _DAY_MS))
+
+
+def _written(value: object) -> object:
+    """A whole number without its decimals, whichever library read it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,217 @@
+"""Cells of a sheet, in pieces: by calamine where it can, else by openpyxl.
+
+calamine reads a sheet whole and fast, and holds all of it; so a sheet is cut at the ends of rows, and each piece is
+given to it as a small workbook of its own, in memory. What is held is a piece, however large the sheet is, and the next
+piece is read in a thread while this one is applied. calamine does not tell a cell that holds an error from an empty one:
+a sheet with such cells is read by openpyxl, some twenty times slower, and so is the rest of one that calamine fails on.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import IO, Final, NamedTuple, TypeAlias
+
+import python_calamine
+
+from fature_kv.errors import SourceFileError
+from fature_kv.sources.workbooks import Sheet, Workbook
+
+Cell: TypeAlias = str | float | bool | datetime | date | time | timedelta | None
+Merged: TypeAlias = tuple[int, int, int, int]
+"""First line and column, last line and column of merged cells; lines from 1, columns from 0."""
+
+PIECE: Final = 1 << 23
+"""Bytes of a sheet's text that are given to calamine at once: some 40,000 rows of five cells."""
+TOP: Final = 1 << 17
+"""Bytes in which a header is looked for."""
+_SLOW_ROWS: Final = 5_000
+_BLOCK: Final = 1 << 18
+_STRADDLE: Final = 64
+"""What is looked for may begin in one block and end in the next."""
+_MOST_CELLS: Final = 1 << 25
+"""The most cells a piece may span: calamine holds a rectangle, however few of its cells are filled."""
+_COLUMNS: Final = 26
+_ROW: Final = re.compile(rb"""<row [^>]*?\br=["']([0-9]{1,7})["']""")
+_WIDE: Final = re.compile(rb"""r="([A-Z]{2,3})[0-9]""")
+_MERGED: Final = re.compile(rb"""mergeCell [^>]*?ref=["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["']""")
+_OPENING: Final = b"<sheetData>"
+_END: Final = b"</row>"
+_CLOSING: Final = b"</sheetData></worksheet>"
+
+_TYPES: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml."
+_RELATIONS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_SKELETON: Final = {
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}sheet.main+xml"/>'
+    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_TYPES}worksheet+xml"/></Types>',
+    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Id="rId1" Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Id="rId1" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/>'
+    f'<Relationship Id="rId2" Type="{_RELATIONS}/styles" Target="styles.xml"/>'
+    f'<Relationship Id="rId3" Type="{_RELATIONS}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+}
+_BOOK: Final = (
+    '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{relations}">'
+    '<workbookPr date1904="{date1904}"/><sheets><sheet name="s" sheetId="1" r:id="rId1"/></sheets></workbook>'
+)
+
+
+class Piece(NamedTuple):
+    """Rows of a sheet: the line of the first one (from 1), the column of their first cells (from 0), their cells."""
+
+    line: int
+    column: int
+    rows: Sequence[Sequence[Cell]]
+
+
+class Facts(NamedTuple):
+    """What a whole read of a sheet's text showed: may it be cut, has it errors, its last line, its merged cells."""
+
+    cuttable: bool
+    errors: bool
+    last_line: int
+    merged: list[Merged]
+
+
+def look_through(workbook: Workbook, sheet: Sheet) -> Facts:
+    """Reads a sheet's text once: is it intact (its checksum), and how can it be read. Raises SourceFileError."""
+    errors, odd, opened = False, False, False
+    last_line, held, after = 0, b"", b""
+    with workbook.opened(sheet.part) as stream:
+        while block := stream.read(_BLOCK):
+            text = held + block
+            errors = errors or b't="e"' in text or b"t='e'" in text
+            odd = odd or b"<!" in text or b"<row>" in text
+            opened = opened or _OPENING in text
+            after += block
+            if (row := text.rfind(b"<row ")) >= 0:
+                match = _ROW.match(text, row)
+                last_line = int(match[1]) if match else last_line
+                after = text[row:]
+            held = block[-_STRADDLE:]
+    return Facts(
+        opened and not odd and last_line > 0, errors, last_line, [_rectangle(m) for m in _MERGED.finditer(after)]
+    )
+
+
+def _rectangle(match: re.Match[bytes]) -> Merged:
+    first_column, first_line, last_column, last_line = match.groups()
+    return int(first_line), _column(first_column), int(last_line), _column(last_column)
+
+
+def _column(letters: bytes) -> int:
+    """`A` is 0, `AA` is 26."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number - 1
+
+
+class Reader:
+    """Reads the cells of a sheet that was looked through, any number of times."""
+
+    def __init__(self, workbook: Workbook, sheet: Sheet, facts: Facts) -> None:
+        self._workbook, self._sheet, self._facts = workbook, sheet, facts
+
+    def top(self) -> Piece:
+        """The sheet's first rows, where its header is."""
+        return next(self._pieces(TOP), Piece(1, 0, []))
+
+    def pieces(self) -> Generator[Piece, None, None]:
+        """All rows that have cells, from the first one on. Raises SourceFileError for what neither library can read."""
+        return self._pieces(PIECE)
+
+    def _pieces(self, size: int) -> Generator[Piece, None, None]:
+        line = 0
+        if not self._facts.errors:
+            try:
+                for piece in self._by_calamine(size):
+                    yield piece
+                    line = piece.line + len(piece.rows) - 1
+                return
+            except python_calamine.CalamineError:
+                pass  # from the line that was reached on
+        yield from self._by_openpyxl(line + 1)
+
+    def _by_calamine(self, size: int) -> Generator[Piece, None, None]:
+        """Pieces, the next one being read while one is taken: calamine lets other threads run."""
+        read = self._workbook.read
+        parts = {"xl/styles.xml": read(self._workbook.styles), "xl/sharedStrings.xml": read(self._workbook.strings)}
+        size = max(size, 4 * len(parts["xl/sharedStrings.xml"] or b""))  # calamine reads them for each piece anew
+        with self._workbook.opened(self._sheet.part) as stream, ThreadPoolExecutor(1) as thread:
+            texts = _cut(stream, size) if self._facts.cuttable else iter([stream.read()])
+
+            def load() -> python_calamine.CalamineSheet | None:
+                text = next(texts, None)
+                return None if text is None else self._load(parts, text)
+
+            waiting = thread.submit(load)
+            while (loaded := waiting.result()) is not None:
+                waiting = thread.submit(load)
+                if loaded.start is not None:
+                    line, column = loaded.start
+                    yield Piece(line + 1, column, loaded.to_python())
+
+    def _load(self, parts: dict[str, bytes | None], text: bytes) -> python_calamine.CalamineSheet:
+        """A piece of the sheet as a workbook that calamine has read."""
+        self._check_area(text)
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w") as package:
+            for name, skeleton in _SKELETON.items():
+                package.writestr(name, skeleton)
+            package.writestr(
+                "xl/workbook.xml", _BOOK.format(relations=_RELATIONS, date1904=int(self._workbook.date1904))
+            )
+            for name, part in (*parts.items(), ("xl/worksheets/sheet1.xml", text)):
+                if part is not None:
+                    package.writestr(name, part)
+        return python_calamine.load_workbook(held).get_sheet_by_index(0)
+
+    def _check_area(self, text: bytes) -> None:
+        """Raises SourceFileError for cells so far apart that the rectangle around them would not fit in memory."""
+        first, last = _ROW.search(text), _ROW.match(text, max(0, text.rfind(b"<row ")))
+        lines = int(last[1]) - int(first[1]) + 1 if first and last else 1
+        columns = max((_column(match[1]) + 1 for match in _WIDE.finditer(text)), default=_COLUMNS)
+        if lines * columns > _MOST_CELLS:
+            problem = f"{columns:,} columns by {lines:,} lines are too many: delete what stands far from the rows"
+            raise SourceFileError(str(self._workbook.path), problem, sheet=self._sheet.name)
+
+    def _by_openpyxl(self, line: int) -> Generator[Piece, None, None]:
+        """Rows from a line on."""
+        import openpyxl  # slow to import, and seldom needed
+
+        path, sheet = self._workbook.path, self._sheet.name
+        try:
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            try:
+                book[sheet].reset_dimensions()
+                rows = book[sheet].iter_rows(min_row=line, values_only=True)
+                while batch := list(islice(rows, _SLOW_ROWS)):
+                    yield Piece(line, 0, batch)
+                    line += len(batch)
+            finally:
+                book.close()
+        except (ValueError, TypeError, KeyError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
+            problem = f"can't be read from line {line} on ({error}): save it again, or export it as CSV"
+            raise SourceFileError(str(path), problem, sheet=sheet) from None
+
+
+def _cut(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """The text of a sheet in texts of their own, with whole rows of about `size` bytes each."""
+    head = rest = b""
+    while block := stream.read(size):
+        rest += block
+        if not head and (start := rest.find(_OPENING)) >= 0:
+            head, rest = rest[: start + len(_OPENING)], rest[start + len(_OPENING) :]
+        end = rest.rfind(_END) + len(_END)
+        if head and end >= len(_END):
+            yield head + rest[:end] + _CLOSING
+            rest = rest[end:]
