@@ -94,6 +94,10 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "{path}: sheet '{sheet}' is left out: none of its first lines is like the header of a source",
         "{path}: a planilha '{sheet}' fica de fora: nenhuma das primeiras linhas parece o cabeçalho de uma fonte",
     ),
+    "sample_writing": (
+        "Writing the data set '{what}' into {folder}",
+        "Gravando o conjunto de dados '{what}' em {folder}",
+    ),
     "reading": ("checking files", "verificando arquivos"),
     "boards": ("boards", "rankings"),
     "same": ("no difference", "nenhuma diferença"),

@@ -1,21 +1,21 @@
 """Bets as columns: what `RowParser` makes of a bet, for many at once (DOMAIN.md, "Sources").
 
 The rules are defined once, in `money`, `calendar` and `parse`; this is their form for arrays, which takes the plain
-majority: whole numbers, amounts below a million, dates. A value of any other type goes to the scalar rule, and a row that
-is not taken here is not bad for that: the row parser says what it is. A test compares both on any values.
+majority: whole numbers, amounts below a million, dates. A value of any other type goes to the scalar rule, and a row
+that is not taken here is not bad for that: the row parser says what it is. A test compares both on any values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
-from fature_kv.domain.calendar import MIN_DAY, day_start, instants_of, parse_time
+from fature_kv.domain.calendar import MIN_DAY, SECOND, day_start, instants_of, parse_time
 from fature_kv.domain.money import parse_money
 from fature_kv.domain.parse import parse_id
 from fature_kv.domain.rows import MAX_ID
@@ -25,9 +25,12 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Values: TypeAlias = Sequence[object]
 
 _NUMBERS: Final = frozenset((int, float))
-_DATES: Final = frozenset((date, datetime))
+_DATES: Final = frozenset((datetime,))
+_EPOCH: Final = datetime(1970, 1, 1)
 _PLAIN_AMOUNT: Final = 1e6
 """Below it an amount times 100 is within 1e-7 of what it is in decimals."""
+_EXACT_SECONDS: Final = 2.0**31
+"""Up to 2038 the seconds since 1970, as a float, tell the microsecond."""
 _SURE: Final = 5e-7
 """Half of the tolerance of `money.parse_money`: what is within it is within that, too."""
 
@@ -65,8 +68,10 @@ def _money(values: Values) -> tuple[Ints, Mask]:
 def _times(values: Values, zone: ZoneInfo) -> tuple[Ints, Mask]:
     if not _all_of(_DATES, values):
         return _each(values, lambda value: parse_time(value, zone))
-    walls = np.array(values, "datetime64[us]").astype(np.int64)
-    return instants_of(walls, zone), np.ones(len(walls), np.bool_)
+    seconds = np.array([(value - _EPOCH).total_seconds() for value in values])  # type: ignore[operator]
+    taken = np.abs(seconds) < _EXACT_SECONDS
+    walls = np.rint(np.where(taken, seconds, 0) * SECOND).astype(np.int64)
+    return instants_of(walls, zone), taken
 
 
 def _all_of(types: frozenset[type], values: Values) -> bool:

@@ -31,21 +31,7 @@ FIELDS: Final = "fields"
 """The only key of `BadRow.raw` for a `bad_row`: its fields as they came, since no column can be told for them."""
 
 ERROR_CELLS: Final = frozenset(
-    [
-        "#NULL!",
-        "#DIV/0!",
-        "#VALUE!",
-        "#REF!",
-        "#NAME?",
-        "#NUM!",
-        "#N/A",
-        "#GETTING_DATA",
-        "#SPILL!",
-        "#CALC!",
-        "#FIELD!",
-        "#BLOCKED!",
-        "#CONNECT!",
-    ]
+    ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA", "#SPILL!", "#CALC!")
 )
 """What a workbook shows in a cell that has no value."""
 _ID: Final = re.compile(r"[0-9]{1,32}")

@@ -6,11 +6,10 @@ date of the workbook's calendar, and an empty cell is nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
-from itertools import zip_longest
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -29,7 +28,7 @@ _EPOCHS: Final = (datetime(1899, 12, 30), datetime(1904, 1, 1))
 _SERIALS: Final = 2_900_000
 """Numbers from here on are no days of the calendar."""
 
-Values = list[Sequence[Cell]]
+Values: TypeAlias = list[list[Cell]]
 """Cells of a piece by column, in the order of `mapping.COLUMNS`."""
 
 
@@ -105,12 +104,13 @@ class SheetFile(SourceFile):
         return BadRow(row.source, row.id, row.reason, {column: _written(value) for column, value in row.raw.items()})
 
     def _values(self, piece: Piece) -> Values:
-        columns = list(zip_longest(*piece.rows))
-        nothing = (None,) * len(piece.rows)
+        width = len(piece.rows[0])
         values: Values = []
         for name in COLUMNS[self.source]:
             place = self._indexes.get(name, -1) - piece.column
-            column: Sequence[Cell] = columns[place] if 0 <= place < len(columns) else nothing
+            column: list[Cell] = [None] * len(piece.rows)
+            if 0 <= place < width:
+                column = [row[place] for row in piece.rows]
             if "" in column:
                 column = [None if value == "" else value for value in column]
             if name in _TIMES and not {int, float}.isdisjoint(map(type, column)):

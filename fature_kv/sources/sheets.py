@@ -2,8 +2,8 @@
 
 calamine reads a sheet whole and fast, and holds all of it; so a sheet is cut at the ends of rows, and each piece is
 given to it as a small workbook of its own, in memory. What is held is a piece, however large the sheet is, and the next
-piece is read in a thread while this one is applied. calamine does not tell a cell that holds an error from an empty one:
-a sheet with such cells is read by openpyxl, some twenty times slower, and so is the rest of one that calamine fails on.
+piece is read in a thread while this one is applied. calamine does not tell a cell that holds an error from an empty
+one: a sheet with such cells is read by openpyxl, ten times slower, and so is the rest of one that calamine fails on.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _BOOK: Final = (
 
 
 class Piece(NamedTuple):
-    """Rows of a sheet: the line of the first one (from 1), the column of their first cells (from 0), their cells."""
+    """Rows of a sheet, all of one width: the line of the first (from 1), the column of their first cells (from 0)."""
 
     line: int
     column: int
@@ -173,6 +173,7 @@ class Reader:
             for name, part in (*parts.items(), ("xl/worksheets/sheet1.xml", text)):
                 if part is not None:
                     package.writestr(name, part)
+        held.seek(0)
         return python_calamine.load_workbook(held).get_sheet_by_index(0)
 
     def _check_area(self, text: bytes) -> None:
@@ -195,7 +196,8 @@ class Reader:
                 book[sheet].reset_dimensions()
                 rows = book[sheet].iter_rows(min_row=line, values_only=True)
                 while batch := list(islice(rows, _SLOW_ROWS)):
-                    yield Piece(line, 0, batch)
+                    width = max(map(len, batch))
+                    yield Piece(line, 0, [(*row, *(None,) * (width - len(row))) for row in batch])
                     line += len(batch)
             finally:
                 book.close()

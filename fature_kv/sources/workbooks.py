@@ -38,7 +38,7 @@ class Sheet(NamedTuple):
 
 
 class Workbook(NamedTuple):
-    """A package whose directory was read; `styles` and `strings` are parts that its sheets refer to, where there are."""
+    """A package whose directory was read. `styles` and `strings` are parts that its sheets refer to, or None."""
 
     path: Path
     sheets: list[Sheet]
