@@ -13,9 +13,9 @@ from fature_kv.sources import sample_historic, sample_network
 _SETS: Final = {"historic": sample_historic.write, "network": sample_network.write}
 
 _DESCRIPTION = """Writes a data set that was made with a seed, the same for everyone. historic: the operator's first
-load at its true size, three workbooks (409 people, 3,059 deposits of R$ 105.57 on average, 514,686 bets). network: affiliate
-1622968 as the operator published it, four CSV files (95,558 people below; levels 1 and 2 with their deposits and CPA
-under the default commission). Load it with: fature-kv import --tenant T DIR"""
+load at its true size, three workbooks (409 people, 3,059 deposits of R$ 105.57 on average, 514,686 bets). network:
+affiliate 1622968 as the operator published it, four CSV files (95,558 people below; levels 1 and 2 with their deposits
+and CPA under the default commission). Load it with: fature-kv import --tenant T DIR"""
 
 
 def add(commands: Subcommands, everywhere: argparse.ArgumentParser) -> None:
