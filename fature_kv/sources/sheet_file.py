@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -111,9 +111,10 @@ class SheetFile(SourceFile):
             column: list[Cell] = [None] * len(piece.rows)
             if 0 <= place < width:
                 column = [row[place] for row in piece.rows]
-            if "" in column:
-                column = [None if value == "" else value for value in column]
-            if name in _TIMES and not {int, float}.isdisjoint(map(type, column)):
+            kinds = set(map(type, column))
+            if str in kinds or date in kinds:
+                column = [_alike(value) for value in column]
+            if name in _TIMES and not kinds.isdisjoint((int, float)):
                 column = [self._date(value) for value in column]
             values.append(column)
         return values
@@ -123,6 +124,13 @@ class SheetFile(SourceFile):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _SERIALS:
             return value
         return _EPOCHS[self._table.date1904] + timedelta(milliseconds=round(value * _DAY_MS))
+
+
+def _alike(value: Cell) -> Cell:
+    """A cell whichever library read it: an empty one is nothing, a day is its midnight."""
+    if type(value) is date:
+        return datetime(value.year, value.month, value.day)
+    return None if value == "" else value
 
 
 def _written(value: object) -> object:

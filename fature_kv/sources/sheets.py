@@ -31,7 +31,6 @@ PIECE: Final = 1 << 23
 TOP: Final = 1 << 17
 """Bytes in which a header is looked for."""
 _SLOW_ROWS: Final = 5_000
-_BLOCK: Final = 1 << 18
 _STRADDLE: Final = 64
 """What is looked for may begin in one block and end in the next."""
 _MOST_CELLS: Final = 1 << 25
@@ -81,25 +80,55 @@ class Facts(NamedTuple):
     merged: list[Merged]
 
 
+class _Look:
+    """What the text of a sheet shows, block by block."""
+
+    def __init__(self) -> None:
+        self.errors = self.odd = self.opened = False
+        self.last_line = self.rows = self.columns = self.area = 0
+        self.after = b""
+        """What stands behind the last row."""
+        self._held = b""
+
+    def add(self, block: bytes) -> None:
+        text = self._held + block
+        self.errors = self.errors or b't="e"' in text or b"t='e'" in text
+        self.odd = self.odd or b"<!" in text or b"<row>" in text
+        self.opened = self.opened or _OPENING in text
+        self.rows += block.count(_END)
+        self.after += block
+        if (row := text.rfind(b"<row ")) >= 0:
+            self._measure(text, row)
+            self.after = text[row:]
+        self._held = block[-_STRADDLE:]
+
+    def _measure(self, text: bytes, row: int) -> None:
+        """Lines and columns that calamine will hold of this text; `row` is where its last row begins."""
+        first, last = _ROW.search(text), _ROW.match(text, row)
+        columns = max((_column(match[1]) + 1 for match in _WIDE.finditer(text)), default=_COLUMNS)
+        self.columns = max(self.columns, columns)
+        if first and last:
+            self.last_line = int(last[1])
+            self.area = max(self.area, columns * (self.last_line - int(first[1]) + 1))
+
+
 def look_through(workbook: Workbook, sheet: Sheet) -> Facts:
-    """Reads a sheet's text once: is it intact (its checksum), and how can it be read. Raises SourceFileError."""
-    errors, odd, opened = False, False, False
-    last_line, held, after = 0, b"", b""
+    """Reads a sheet's text once: is it intact (its checksum), and how can it be read.
+
+    Raises SourceFileError for damaged data, and for cells so far apart that the rectangle around them, which calamine
+    holds, would not fit in memory.
+    """
+    look = _Look()
     with workbook.opened(sheet.part) as stream:
-        while block := stream.read(_BLOCK):
-            text = held + block
-            errors = errors or b't="e"' in text or b"t='e'" in text
-            odd = odd or b"<!" in text or b"<row>" in text
-            opened = opened or _OPENING in text
-            after += block
-            if (row := text.rfind(b"<row ")) >= 0:
-                match = _ROW.match(text, row)
-                last_line = int(match[1]) if match else last_line
-                after = text[row:]
-            held = block[-_STRADDLE:]
-    return Facts(
-        opened and not odd and last_line > 0, errors, last_line, [_rectangle(m) for m in _MERGED.finditer(after)]
-    )
+        while block := stream.read(PIECE):
+            look.add(block)
+    cuttable = look.opened and not look.odd and look.last_line > 0
+    lines = max(look.last_line, look.rows)
+    if (look.area if cuttable else lines * look.columns) > _MOST_CELLS:
+        problem = f"{look.columns:,} columns by {lines:,} lines are too many: delete what stands far from the rows"
+        raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)
+    merged = [_rectangle(match) for match in _MERGED.finditer(look.after)]
+    return Facts(cuttable, look.errors, lines, merged)
 
 
 def _rectangle(match: re.Match[bytes]) -> Merged:
@@ -162,7 +191,6 @@ class Reader:
 
     def _load(self, parts: dict[str, bytes | None], text: bytes) -> python_calamine.CalamineSheet:
         """A piece of the sheet as a workbook that calamine has read."""
-        self._check_area(text)
         held = io.BytesIO()
         with zipfile.ZipFile(held, "w") as package:
             for name, skeleton in _SKELETON.items():
@@ -175,15 +203,6 @@ class Reader:
                     package.writestr(name, part)
         held.seek(0)
         return python_calamine.load_workbook(held).get_sheet_by_index(0)
-
-    def _check_area(self, text: bytes) -> None:
-        """Raises SourceFileError for cells so far apart that the rectangle around them would not fit in memory."""
-        first, last = _ROW.search(text), _ROW.match(text, max(0, text.rfind(b"<row ")))
-        lines = int(last[1]) - int(first[1]) + 1 if first and last else 1
-        columns = max((_column(match[1]) + 1 for match in _WIDE.finditer(text)), default=_COLUMNS)
-        if lines * columns > _MOST_CELLS:
-            problem = f"{columns:,} columns by {lines:,} lines are too many: delete what stands far from the rows"
-            raise SourceFileError(str(self._workbook.path), problem, sheet=self._sheet.name)
 
     def _by_openpyxl(self, line: int) -> Generator[Piece, None, None]:
         """Rows from a line on."""
