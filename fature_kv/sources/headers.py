@@ -35,7 +35,7 @@ def match_columns(header: Header, source: Source, mapping: Mapping) -> HeaderMat
     """Where the source's columns are. Raises SourceFileError for one that is missing or ambiguous."""
     match = match_header(source, header.names, mapping)
     for column, names in match.ambiguous.items():
-        problem = f"several columns may be it: {', '.join(names)}; keep one of them, or name it '{column}'"
+        problem = f"several columns may be it: {_shown(names)}; keep one of them, or name it '{column}'"
         raise header.error(problem, column)
     if match.missing:
         raise header.error(_missing(header, source, match, mapping), match.missing[0])
@@ -65,7 +65,8 @@ def _unknown_source(header: Header, mapping: Mapping) -> str:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return ", ".join(name for name in names if name) or "nothing"
+    """Names on one line, whatever is in them."""
+    return ", ".join(" ".join(name.split()) for name in names if name) or "nothing"
 
 
 def either(names: Iterable[str]) -> str:

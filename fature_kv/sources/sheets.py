@@ -234,7 +234,8 @@ class Reader:
             finally:
                 book.close()
         except (ValueError, TypeError, KeyError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
-            problem = f"can't be read from line {line} on ({error}): save it again, or export it as CSV"
+            told = " ".join(str(error).split())
+            problem = f"can't be read from line {line} on ({told}): save it again, or export it as CSV"
             raise SourceFileError(str(path), problem, sheet=sheet) from None
 
 

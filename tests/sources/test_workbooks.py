@@ -328,6 +328,7 @@ def test_sheets_told_by_their_name_the_files_name_or_their_header(tmp_path: Path
             {"a": [("t",), ("id", "user_id", "stake", "when")]},
             ", sheet 'a', line 2, column 'win': missing",
         ),
+        ("bets.xlsx", {"a": [("user\nid", "id")]}, ", sheet 'a', line 1, column 'stake': missing"),
         ("bets.xlsx", {"a": [PEOPLE]}, ", sheet 'a', line 1, column 'user_id': missing"),
         ("bets.xlsx", {"a": [(*BETS, "id")]}, ", sheet 'a', line 1, column 'id': several columns may be it"),
         ("x.xlsx", {"bets": [BETS], "users": [PEOPLE[:4]]}, ", sheet 'users', line 1, column 'status': missing"),
