@@ -16,7 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors
 
-from bench.events import Load, load_of
+from bench.http_load import Load, load_of
 from bench.workloads import SECOND, Bets, Workload, peer_module
 
 _INSERT: Final = "insert into w values (%s, %s, %s, %s, %s)"

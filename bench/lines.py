@@ -9,6 +9,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from bench import events, events_postgres, growth, late_links, memory, readers, workbooks
+from bench import reads as http_reads
 from bench.ingest import COMMANDS, Race, race, rates, set_up
 from bench.report import Line, milliseconds, per_second, times
 from bench.servers import Engine, ScriptTimes, Servers
@@ -203,6 +204,44 @@ def reads(bench: Bench) -> list[Line]:
     return lines
 
 
+def dashboards(bench: Bench) -> list[Line]:
+    """Reads over HTTP beside a hello world, and beside PostgreSQL."""
+    workload, sizes = bench.workload("wide"), bench.sizes
+    bench.say("dashboards and leaderboards over HTTP")
+    first = min(sizes.pair_rows, len(workload.bets.id))
+    found = http_reads.reads(bench.servers, workload, bench.part("wide"), first, sizes.event_seconds / 2, sizes.repeats)
+    hello = found.pop("hello")
+    lines = [
+        Line("hello world", f"plain JSON, {http_reads.CLIENTS} clients", _load(hello), "", numbers=hello._asdict())
+    ]
+    goals = {"dashboard again": 0.6, "leaderboard again": 0.6, "dashboard held": 0.8}
+    for kind, read in found.items():
+        share, goal = read.rate / hello.rate, goals.get(kind)
+        shown = f"at least {goal:.0%}" if goal else ""
+        met = share >= goal if goal else None
+        beside = f"hello world {per_second(hello.rate)}"
+        lines.append(Line(kind, "GET over HTTP", _load(read), beside, f"{share:.0%}", shown, met, read._asdict()))
+    for kind, goal in (("rank", 300), ("plain", 5)):
+        theirs, ours = found[f"postgres {kind}"], found["dashboard again"]
+        ratio = ours.rate / theirs.rate
+        what = (
+            f"dashboard again; beside: from PostgreSQL, {'all-time ranks by RANK()' if kind == 'rank' else 'no ranks'}"
+        )
+        anew = {"anew": found["dashboard anew"].rate / theirs.rate}
+        line = Line(
+            f"dashboard / {kind}",
+            what,
+            _load(ours),
+            f"PostgreSQL {_load(theirs)}",
+            times(ratio),
+            f"{goal}x",
+            ratio >= goal,
+            anew,
+        )
+        lines.append(line)
+    return lines
+
+
 def memory_lines(bench: Bench) -> list[Line]:
     """Memory after the wide shape, and what a bet takes in the journal."""
     found, held = bench.filled
@@ -314,6 +353,7 @@ LINES: Final[dict[str, Callable[[Bench], list[Line]]]] = {
     "wide": wide,
     "xlsx": xlsx,
     "events": post_events,
+    "dashboards": dashboards,
     "readers": reads,
     "memory": memory_lines,
     "growth": cost_of_growth,

@@ -156,6 +156,10 @@ class Servers:
         commit = f"-c synchronous_commit={'on' if durable else 'off'}"
         return psycopg.conninfo.make_conninfo(url, dbname="peer", options=commit)
 
+    def filled_database(self) -> str:
+        """The address of the database that was made last, with what is in it."""
+        return psycopg.conninfo.make_conninfo(self._postgres_url(), dbname="peer")
+
     def postgres_version(self) -> str:
         with psycopg.connect(self._postgres_url()) as connection:
             (version,) = connection.execute("show server_version").fetchone() or ("?",)

@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "always"
 
     # the write path
-    window_rows: Annotated[int, _meta("Rows that are decided together.", ge=1, le=1_000_000)] = 20_000
+    window_rows: Annotated[int, _meta("Rows that are decided together, at most.", ge=1, le=1_000_000)] = 100_000
     chunk_units: Annotated[int, _meta("Upper bound of one chunk, in units of its script's work.", ge=1, le=2_000)] = 200
     retry_attempts: Annotated[
         int, _meta("Times a refused chunk is decided anew before the run fails.", ge=1, le=1000)
@@ -86,6 +86,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, _meta("Address the API listens on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, _meta("Port the API listens on.", ge=1, le=65535)] = 8000
     workers: Annotated[int, _meta("Processes that serve the API.", ge=1, le=256)] = 1
+    redis_queue: Annotated[
+        int, _meta("Reads that may wait for Redis in one process; beyond that it answers 503.", ge=1)
+    ] = 10_000
+    answer_cache_bytes: Annotated[
+        int, _meta("Bytes of answers that a process remembers while nothing was written; 0 for none.", ge=0)
+    ] = 64 * 1024 * 1024
     events_queue_rows: Annotated[
         int, _meta("Rows of POST /events that may wait in one process; beyond that it answers 503.", ge=1)
     ] = 100_000

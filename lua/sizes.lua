@@ -19,4 +19,5 @@ for i = 3, #ARGV do
     taken = taken + 1
   end
 end
+if taken > 0 then redis.call('HINCRBY', KEYS[1], 'version', 1) end
 return taken

@@ -9,6 +9,7 @@ from litestar import Controller, Request, get, post
 from litestar.params import PathParameter, QueryParameter
 
 from fature_kv.api import parameters
+from fature_kv.api.front import VERSIONED
 from fature_kv.api.parameters import Cursor, Limit
 from fature_kv.api.problems import NotImplementedYet, responses
 from fature_kv.api.session import Opened
@@ -34,6 +35,7 @@ class AffiliatesController(Controller):
 
     path = "/affiliates"
     tags = ("affiliates",)
+    opt = VERSIONED
 
     @get(summary="Up to 100 affiliates at once", responses=responses())
     async def many(

@@ -18,6 +18,7 @@ import fature_kv
 from fature_kv.api import config, events, metrics, problems, service
 from fature_kv.api.affiliates import AffiliatesController
 from fature_kv.api.async_store import AsyncStore
+from fature_kv.api.front import Front
 from fature_kv.api.leaderboards import LeaderboardsController
 from fature_kv.api.session import Clock, clock, open_session
 from fature_kv.settings import Settings
@@ -26,7 +27,10 @@ PREFIX: Final = "/api/v1"
 
 
 class Application(Litestar):
-    """Litestar, with every request measured: those too that meet no endpoint."""
+    """Litestar behind what is known already, with every request measured: those too that meet no endpoint."""
+
+    __slots__ = ("front",)
+    front: Front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] != ScopeType.HTTP:
@@ -40,14 +44,14 @@ class Application(Litestar):
             await send(message)
 
         try:
-            await super().__call__(scope, receive, watched)
+            await self.front(scope, receive, watched)
         finally:
             metrics.observe(scope["method"], scope.get("path_template"), status, perf_counter() - started)
 
 
 def create_app(settings: Settings, redis_url: str, writer: events.Writer, now: Clock = clock) -> Litestar:
     """The API over a Redis, with whoever applies rows; starting and stopping the writer is the caller's."""
-    return Application(
+    app = Application(
         route_handlers=[_api(), service.live, service.ready, service.scrape, service.problem],
         state=State({"settings": settings, "redis_url": redis_url, "writer": writer, "clock": now}),
         on_startup=[_open_store],
@@ -57,6 +61,8 @@ def create_app(settings: Settings, redis_url: str, writer: events.Writer, now: C
         logging_config=None,
         request_max_body_size=settings.events_body_limit,
     )
+    app.front = Front(app, super(Application, app).__call__, PREFIX, settings.answer_cache_bytes)
+    return app
 
 
 def _api() -> Router:
@@ -84,7 +90,7 @@ def _openapi() -> OpenAPIConfig:
 
 async def _open_store(app: Litestar) -> None:
     settings: Settings = app.state.settings
-    app.state.store = AsyncStore(app.state.redis_url, settings.redis_timeout_s)
+    app.state.store = AsyncStore(app.state.redis_url, settings.redis_timeout_s, settings.redis_queue)
 
 
 async def _close_store(app: Litestar) -> None:

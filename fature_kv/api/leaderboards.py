@@ -8,6 +8,7 @@ from litestar import Controller, get
 from litestar.params import FromPath, PathParameter, QueryParameter
 
 from fature_kv.api import parameters
+from fature_kv.api.front import VERSIONED
 from fature_kv.api.parameters import Limit
 from fature_kv.api.problems import responses
 from fature_kv.api.session import Opened
@@ -31,6 +32,7 @@ class LeaderboardsController(Controller):
 
     path = "/leaderboards"
     tags = ("leaderboards",)
+    opt = VERSIONED
 
     @get("/{metric:str}", summary="A leaderboard", responses=responses())
     async def board(

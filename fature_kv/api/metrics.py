@@ -1,4 +1,4 @@
-"""Prometheus metrics: requests by endpoint, rows of events by result, and which version runs.
+"""Prometheus metrics: requests by endpoint, where answers came from, questions to Redis, rows of events by result.
 
 With several workers the server sets PROMETHEUS_MULTIPROC_DIR, and whichever worker is asked answers for all.
 """
@@ -29,6 +29,19 @@ _REQUESTS: Final = Histogram(
 _ROWS: Final = Counter(
     "fature_events_rows", "Rows of POST /events, by source and result.", ("source", "result"), registry=_REGISTRY
 )
+_ANSWERS: Final = Counter(
+    "fature_answers",
+    "Answers about figures: remembered here (cache) or by the caller (client), or worked out (figures).",
+    ("source",),
+    registry=_REGISTRY,
+)
+_ROUND_TRIPS: Final = Counter("fature_redis_round_trips", "Questions that reads sent to Redis.", registry=_REGISTRY)
+_WAITING: Final = Gauge(
+    "fature_redis_waiting",
+    "Questions that wait for Redis after the last ones were sent.",
+    registry=_REGISTRY,
+    multiprocess_mode="livesum",
+)
 _APP: Final = Gauge(
     "fature_app_info", "The version that runs.", ("version",), registry=_REGISTRY, multiprocess_mode="max"
 )
@@ -45,6 +58,17 @@ def count_row(source: str, result: str) -> None:
     _ROWS.labels(source, result).inc()
 
 
+def count_answer(source: str) -> None:
+    """An answer about figures was sent, from `cache`, `client` or `figures`."""
+    _counter(source).inc()
+
+
+def sent_to_redis(questions: int, waiting: int) -> None:
+    """So many questions went out together; so many wait by now."""
+    _ROUND_TRIPS.inc(questions)
+    _WAITING.set(waiting)
+
+
 def render() -> bytes:
     """All metrics as Prometheus reads them."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -57,3 +81,8 @@ def render() -> bytes:
 @cache
 def _histogram(method: str, endpoint: str, status: int) -> Histogram:
     return _REQUESTS.labels(method, endpoint, str(status))
+
+
+@cache
+def _counter(source: str) -> Counter:
+    return _ANSWERS.labels(source)

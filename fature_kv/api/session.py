@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn, TypeAlias
 
 from litestar import Request
+from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.params import SkipValidation
+from litestar.types import Scope
 
 from fature_kv.access import tokens
 from fature_kv.api.async_store import AsyncStore
@@ -19,6 +21,9 @@ from fature_kv.figures.viewer import Viewer
 
 Clock: TypeAlias = Callable[[], int]
 """Microseconds since 1970."""
+
+
+_SESSION: Final = "fature_session"
 
 
 def clock() -> int:
@@ -56,21 +61,32 @@ Opened: TypeAlias = SkipValidation[Session]
 
 
 async def open_session(request: Request[Any, Any, Any]) -> Session:
-    """The session of a request; 401 without a token that is in force."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    """The session of a request, for endpoints; 401 without a token that is in force."""
+    held: Session | None = request.scope["state"].get(_SESSION)
+    return held or await opened(request.app.state, request.headers.get("authorization", ""))
+
+
+def put(scope: Scope, session: Session) -> None:
+    """Lets `open_session` find a session that was opened before the endpoint."""
+    scope.setdefault("state", {})[_SESSION] = session
+
+
+async def opened(state: State, authorization: str) -> Session:
+    """The session of whoever sends such a header; NotAuthorizedException without a token that is in force."""
+    scheme, _, token = authorization.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         _refuse("the request has no `Authorization: Bearer TOKEN`", "")
     slug = tokens.parse(token)
     if slug is None:
         _refuse("the token is not valid", ', error="invalid_token"')
-    store: AsyncStore = request.app.state.store
-    now: int = request.app.state.clock()
+    store: AsyncStore = state.store
+    now: int = state.clock()
     held, *about = await store.pipeline([("HGETALL", tokens.key_of(token)), *tenants.commands(slug)])
     caller = tokens.caller_of(slug, hash_of(held), now)
     if caller is None:
         _refuse("the token is not valid", ', error="invalid_token"')
-    return Session(store, caller, tenants.of(slug, about), now, request.app.state.settings.page_limit)
+    return Session(store, caller, tenants.of(slug, about), now, state.settings.page_limit)
 
 
 def _refuse(detail: str, error: str) -> NoReturn:

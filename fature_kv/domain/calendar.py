@@ -170,7 +170,11 @@ def _date(day: Day) -> date:
 
 def rfc3339(us: int) -> str:
     """`2025-06-26T15:55:36Z`, with six decimals of a second where there are any."""
-    return (_EPOCH + timedelta(microseconds=us)).replace(tzinfo=None).isoformat() + "Z"
+    day, rest = divmod(us, DAY)
+    seconds, fraction = divmod(rest, 1_000_000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{day_text(day)}T{hour:02}:{minute:02}:{second:02}{f'.{fraction:06}' if fraction else ''}Z"
 
 
 # --- reading times -------------------------------------------------------------------------------

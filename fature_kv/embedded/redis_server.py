@@ -35,6 +35,10 @@ REDIS_OVERRIDES = {
 }
 """All that differs from config/redis.conf."""
 
+_GLIBC_TUNABLES = "glibc.malloc.tcache_count=10000"
+"""For a server that is built with glibc's allocator, as wheels are: more freed pieces lie at hand. A backlog of bets
+went a quarter faster, for two fifths more resident memory; other allocators and C libraries ignore it."""
+
 
 class RedisServer(Server):
     name = "redis"
@@ -52,7 +56,8 @@ class RedisServer(Server):
         for directive, value in REDIS_OVERRIDES.items():
             command += [f"--{directive}", value.format(**values)]
         try:
-            return self._spawn(command, cwd=home, alive=alive)
+            env = {"GLIBC_TUNABLES": _GLIBC_TUNABLES, **os.environ}
+            return self._spawn(command, cwd=home, alive=alive, env=env)
         except OSError as error:
             raise EmbeddedError(
                 f"{command[0]} can't be started: {error.strerror}; name another server program in FATURE_REDIS_SERVER"

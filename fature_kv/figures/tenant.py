@@ -33,6 +33,8 @@ class Tenant(NamedTuple):
     revision: str
     """Of the configuration, as `control` has it."""
     configuration: Configuration
+    version: str
+    """Of everything that can be read about the tenant: while it stays, every answer stays, days going by aside."""
 
     def ask(self, name: str, keys: Sequence[str], *args: Word) -> Ask:
         """A call of a read-only script, which refuses where the tenant has moved on."""
@@ -51,14 +53,20 @@ class Tenant(NamedTuple):
 def commands(slug: str) -> list[Command]:
     """What to ask about a tenant; `of` takes the replies."""
     keys = tenant_keys(slug)
-    return [("HMGET", keys.control, "live", "config"), ("HGETALL", keys.profile), ("HGETALL", keys.config)]
+    return [("HMGET", keys.control, "live", "config", "version"), ("HGETALL", keys.profile), ("HGETALL", keys.config)]
 
 
 def of(slug: str, replies: Sequence[Any]) -> Tenant:
     """The tenant; NotFound where there is none."""
-    (live, revision), profile, config = replies
+    (live, revision, version), profile, config = replies
     if live is None or not profile:
         raise NotFound(f"there is no tenant '{slug}'")
+    standing = _tenant(slug, live, revision or b"0", tuple(profile), tuple(config))
+    return standing._replace(version=(version or b"0").decode())
+
+
+@lru_cache(maxsize=1024)
+def _tenant(slug: str, live: bytes, revision: bytes, profile: tuple[bytes, ...], config: tuple[bytes, ...]) -> Tenant:
     named = hash_of(profile)
     return Tenant(
         slug,
@@ -66,8 +74,9 @@ def of(slug: str, replies: Sequence[Any]) -> Tenant:
         named[b"currency"].decode(),
         ZoneInfo(named[b"timezone"].decode()),
         tenant_keys(slug).generation(int(live)),
-        (revision or b"0").decode(),
-        _configuration(tuple(config)),
+        revision.decode(),
+        configuration.load(hash_of(config)),
+        "",
     )
 
 
@@ -87,8 +96,3 @@ def standing(slug: str, question: Callable[[Tenant], Read[T]], tenant: Tenant | 
         except (GenerationMoved, ConfigMoved):
             tenant = None
     raise ServerUnavailable("the figures are being replaced; try again in a moment")
-
-
-@lru_cache(maxsize=1024)
-def _configuration(flat: tuple[bytes, ...]) -> Configuration:
-    return configuration.load(hash_of(flat))

@@ -12,8 +12,9 @@ import gc
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 
@@ -21,11 +22,11 @@ from fature_kv.errors import FatureError, Fenced
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.marks import Marks, unpack_marks
 from fature_kv.ingest.scores import Scores, scores_of
-from fature_kv.scripts import Command, script
+from fature_kv.scripts import Command
 from fature_kv.store import Store
 
 _MARKS_AT_ONCE = 2000
-_MEMBERS_AT_ONCE = 1500
+_MEMBERS_AT_ONCE = 1200
 _LIFETIME_MS = 1000
 _LONGEST_LIFETIME_MS = 60_000
 _POLL_S = 0.002
@@ -44,11 +45,13 @@ def follow(fold: Fold) -> None:
             return
         if fold.store.write("flush", "SET", fold.keys.flush, token, "NX", "PX", lifetime_ms):
             try:
-                _flush(fold, token, lifetime_ms)
+                while _flush(fold, token, lifetime_ms):
+                    pass
             except Fenced:
                 lifetime_ms = min(2 * lifetime_ms, _LONGEST_LIFETIME_MS)  # too slow for its token: give it longer
-            finally:
-                fold.store.run(script("release"), [fold.keys.flush], [token])
+            except BaseException:
+                fold.store.transaction(fold.keys.flush, token.encode(), [("DEL", fold.keys.flush)])
+                raise
         else:
             time.sleep(_POLL_S)
 
@@ -86,23 +89,35 @@ def following(store: Store, writer: Callable[[], Fold | None], every_s: float) -
         own.close()
 
 
-def _flush(fold: Fold, token: str, lifetime_ms: int) -> None:
-    while packed := fold.store.call("LRANGE", fold.keys.dirty, 0, _MARKS_AT_ONCE - 1):
-        marks = Marks(*(np.concatenate(column) for column in zip(*map(unpack_marks, packed), strict=True)))
-        for scores in scores_of(fold, marks):
-            for commands in _writes(scores):
-                _write(fold, token, lifetime_ms, commands)
-        done = len(packed)
-        taken: list[Command] = [
-            ("LTRIM", fold.keys.dirty, done, -1),
-            ("HINCRBY", fold.keys.state, "flushed", done),
-        ]
-        _write(fold, token, lifetime_ms, taken)
+def _flush(fold: Fold, token: str, lifetime_ms: int) -> bool:
+    """Writes some of what is marked; whether there may be more. Each write is durable before the next, so they are few:
+    the last one takes the marks off as well and, when it was all, lets go of the boards."""
+    packed = fold.store.call("LRANGE", fold.keys.dirty, 0, _MARKS_AT_ONCE - 1)
+    more = len(packed) == _MARKS_AT_ONCE
+    last: list[Command] = [
+        ("LTRIM", fold.keys.dirty, len(packed), -1),
+        ("HINCRBY", fold.keys.state, "flushed", len(packed)),
+        *([] if more else [("DEL", fold.keys.flush)]),
+    ]
+    writes = chain.from_iterable(map(_writes, scores_of(fold, _together(packed)))) if packed else iter(())
+    held: list[Command] = next(writes, [])
+    for commands in writes:
+        _write(fold, token, lifetime_ms, held)
+        held = commands
+    _write(fold, token, lifetime_ms, [*held, *last])
+    return more
+
+
+def _together(packed: Sequence[bytes]) -> Marks:
+    return Marks(*(np.concatenate(column) for column in zip(*map(unpack_marks, packed), strict=True)))
 
 
 def _write(fold: Fold, token: str, lifetime_ms: int, commands: list[Command]) -> None:
-    renew: Command = ("PEXPIRE", fold.keys.flush, lifetime_ms)
-    if not fold.store.transaction(fold.keys.flush, token.encode(), [renew, *commands]):
+    beside: list[Command] = [
+        ("PEXPIRE", fold.keys.flush, lifetime_ms),
+        ("HINCRBY", fold.tenant.control, "version", 1),  # what can be read is another thing now
+    ]
+    if not fold.store.transaction(fold.keys.flush, token.encode(), [*beside, *commands]):
         raise Fenced("another flusher took over")
 
 

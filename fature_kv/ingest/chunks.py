@@ -28,7 +28,7 @@ _METRICS = len(cells.METRICS)
 _NO_ROWS: Column = np.empty(0, np.int64)
 _SHARED_WITHIN = 16
 """An ancestor's record that one of that many parts before touches too costs its chunk nothing more."""
-_PER_UNIT, _PERSON, _RECORD, _MONTH, _DAY, _CHANGE, _MEMBER = 5, 8, 10, 5, 1, 3, 4
+_PER_UNIT, _PERSON, _RECORD, _MONTH, _DAY, _CHANGE, _MEMBER = 5, 8, 10, 5, 2, 3, 4
 """Weights: a unit is about five microseconds of the script, a pair of calls on one record."""
 
 

@@ -58,11 +58,11 @@ class SheetFile(SourceFile):
             yield self._parsed(pieces), lambda: self._position
 
     def parts(self, size: int = LIST_ROWS, progress: Progress | None = None) -> Iterator[Part]:
-        """All rows; bets as columns, a piece of the sheet at once."""
+        """All rows; bets as columns, up to `size` or a piece of the sheet at once."""
         if self.source != "casino_bets_v":
             yield from super().parts(size, progress)
             return
-        with closing(self._pieces()) as pieces:
+        with closing(self._pieces(size)) as pieces:
             for piece in pieces:
                 values = self._values(piece)
                 bets, taken = parse_bets(values, self._parser.zone)
@@ -71,15 +71,15 @@ class SheetFile(SourceFile):
                     progress(self._position)
                 yield Part([row for row in others if row is not None], [column[taken] for column in bets])
 
-    def _pieces(self) -> Generator[Piece, None, None]:
-        """Pieces of what stands under the header."""
+    def _pieces(self, most: int = LIST_ROWS) -> Generator[Piece, None, None]:
+        """What stands under the header, in pieces of up to `most` rows."""
         for piece in self._table.reader.pieces():
             above = max(0, self._header.line + 1 - piece.line)
             rows = piece.rows[above:] if above else piece.rows
             last = piece.line + len(piece.rows) - 1
             self._position = self.size_bytes * min(last, self._table.last_line) // max(1, self._table.last_line)
-            if rows:
-                yield Piece(piece.line + above, piece.column, rows)
+            for start in range(0, len(rows), most):
+                yield Piece(piece.line + above + start, piece.column, rows[start : start + most])
 
     def _parsed(self, pieces: Iterator[Piece]) -> Iterator[Row | BadRow]:
         read = self._parser.reader(self.source)

@@ -33,6 +33,8 @@ TOP: Final = 1 << 17
 """Bytes in which a header is looked for."""
 _SLOW_ROWS: Final = 5_000
 _BLOCK: Final = 1 << 20
+_TAIL: Final = 1 << 24
+"""As much of what stands behind the last row is looked at for merged cells."""
 _STRADDLE: Final = 64
 """What is looked for may begin in one block and end in the next."""
 _MOST_CELLS: Final = 1 << 25
@@ -97,7 +99,8 @@ class _Look:
         if not self._held:
             self.opened, self.other_quotes = _OPENING in text, b"='" in text
         self.errors = self.errors or b't="e"' in text or (self.other_quotes and b"t='e'" in text)
-        self.after += block
+        if len(self.after) < _TAIL:
+            self.after += block
         if (row := text.rfind(b"<row ")) >= 0:
             self._measure(text, row)
             self.after = text[row:]

@@ -27,7 +27,8 @@ local function moved(keys, plan)
   return nil
 end
 
--- What every applied plan leaves behind: released rows, cleared quarantine, the journal, marks for the boards.
+-- What every applied plan leaves behind: released rows, cleared quarantine, the journal, marks for the boards, and
+-- another version of all that can be read.
 local function settle(keys, plan, all_keys)
   for _, row in ipairs(plan.unpark) do
     redis.call('HDEL', keys.parked, row[1])
@@ -39,4 +40,5 @@ local function settle(keys, plan, all_keys)
     redis.call('XADD', keys.journal, '*', 'kind', entry[1], 'data', entry[2])
   end
   if plan.dirty then redis.call('RPUSH', keys.dirty, plan.dirty) end
+  redis.call('HINCRBY', keys.control, 'version', 1)
 end

@@ -23,20 +23,6 @@ def test_an_error_in_a_pipeline_leaves_the_connection_in_order(redis_url: str) -
     asyncio.run(use())
 
 
-def test_a_cancelled_request_does_not_leave_its_reply_to_the_next(redis_url: str) -> None:
-    async def use() -> None:
-        store = AsyncStore(redis_url)
-        waiting = asyncio.ensure_future(store.pipeline([("BLPOP", "nothing", 30)]))
-        await asyncio.sleep(0.1)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert await store.pipeline([("PING",)]) == [b"PONG"]
-        await store.close()
-
-    asyncio.run(use())
-
-
 def test_a_broken_connection_is_made_anew(redis_url: str) -> None:
     async def use() -> None:
         store = AsyncStore(redis_url)

@@ -62,8 +62,33 @@ def test_metrics_count_requests_by_template(client: Client) -> None:
     assert re.search(r'_count\{endpoint="/api/v1/affiliates/\{affiliate_id\}",method="GET",status="200"\}', answer.text)
     assert 'endpoint="unmatched",method="GET",status="404"' in answer.text
     assert 'fature_events_rows_total{result="quarantined",source="depositos"}' in answer.text
+    assert "fature_redis_waiting" in answer.text
     assert "fature_app_info{" in answer.text
     assert "/nothing/here" not in answer.text
+
+
+def test_metrics_tell_where_answers_came_from(client: Client) -> None:
+    def told() -> dict[str, float]:
+        lines = client.http.get("/metrics").text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if name[:1] != "#"}
+
+    client.get("/affiliates/1")
+    before = told()
+    tag = client.send("GET", "/affiliates/1").headers["etag"]
+    client.send("GET", "/affiliates/1", headers={"If-None-Match": tag})
+    client.send("GET", "/affiliates/2")
+    after = told()
+    moved = {
+        name: after[name] - before.get(name, 0)
+        for name in after
+        if name.startswith(("fature_answers_total", "fature_redis_round_trips_total"))
+    }
+    assert moved == {
+        'fature_answers_total{source="cache"}': 1,
+        'fature_answers_total{source="client"}': 1,
+        'fature_answers_total{source="figures"}': 1,
+        "fature_redis_round_trips_total": 4,
+    }
 
 
 def test_the_openapi_document_has_every_endpoint(client: Client) -> None:

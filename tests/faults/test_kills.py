@@ -86,10 +86,10 @@ def test_a_dead_flusher_holds_nobody_up_for_long(undisturbed: Undisturbed, redis
             die()
             return super().call(*words)
 
-        def run(self, script: Any, keys: Any, args: Any) -> Any:
-            if script.name == "release":
-                raise Dies  # a process that is dead releases nothing
-            return super().run(script, keys, args)
+        def transaction(self, watched: str, expected: bytes, commands: Any) -> bool:
+            if ("DEL", watched) in commands:
+                raise Dies  # a process that is dead lets go of nothing
+            return super().transaction(watched, expected, commands)
 
     dying = Dying(redis_server, timeout=30)
     with pytest.raises(Dies):

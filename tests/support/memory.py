@@ -19,8 +19,8 @@ from fature_kv.sources.files import open_all
 from fature_kv.store import Store
 from tests.support.servers import private_redis
 
-_IN_A_BYTE = {"seen": 8, "streak": 1 / 4}
-"""Members of a string: bits of a page, runs of four bytes."""
+_IN_A_BYTE = {"seen": 8}
+"""Members of a string: bits of a page."""
 _CARDINALITY = {b"hash": "HLEN", b"list": "LLEN", b"set": "SCARD", b"zset": "ZCARD", b"stream": "XLEN"}
 
 
