@@ -20,6 +20,7 @@ from bench.ingest import peer_rate
 from bench.servers import Redis, Servers
 from bench.workloads import SECOND, Bets, Workload
 from fature_kv.domain.mapping import Mapping
+from fature_kv.settings import Settings
 from fature_kv.sources.files import open_source
 
 _UNIX_EPOCH: Final = 25_569
@@ -102,7 +103,7 @@ def end_to_end(running: Redis, path: Path, rows: int) -> float:
     started = time.perf_counter()
     file = open_source(path, ZoneInfo("UTC"), Mapping())
     with session.following():
-        for part in file.parts():
+        for part in file.parts(Settings().window_rows):
             session.apply(part.rows, part.bets)
     session.settle()
     seconds = time.perf_counter() - started

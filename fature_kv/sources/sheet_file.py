@@ -6,7 +6,7 @@ date of the workbook's calendar, and an empty cell is nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
@@ -58,18 +58,29 @@ class SheetFile(SourceFile):
             yield self._parsed(pieces), lambda: self._position
 
     def parts(self, size: int = LIST_ROWS, progress: Progress | None = None) -> Iterator[Part]:
-        """All rows; bets as columns, up to `size` or a piece of the sheet at once."""
+        """All rows, up to `size` in a part; bets as columns, so that several pieces of the sheet make a part."""
         if self.source != "casino_bets_v":
             yield from super().parts(size, progress)
             return
+        held: list[Part] = []
         with closing(self._pieces(size)) as pieces:
             for piece in pieces:
-                values = self._values(piece)
-                bets, taken = parse_bets(values, self._parser.zone)
-                others = [self._row(piece, values, number) for number in np.flatnonzero(~taken).tolist()]
+                part = self._as_columns(piece)
+                if held and sum(each.many for each in held) + part.many > size:
+                    yield _joined(held)
+                    held = []
+                held.append(part)
                 if progress is not None:
                     progress(self._position)
-                yield Part([row for row in others if row is not None], [column[taken] for column in bets])
+        if held:
+            yield _joined(held)
+
+    def _as_columns(self, piece: Piece) -> Part:
+        """A piece of bets."""
+        values = self._values(piece)
+        bets, taken = parse_bets(values, self._parser.zone)
+        others = [self._row(piece, values, number) for number in np.flatnonzero(~taken).tolist()]
+        return Part([row for row in others if row is not None], [column[taken] for column in bets])
 
     def _pieces(self, most: int = LIST_ROWS) -> Generator[Piece, None, None]:
         """What stands under the header, in pieces of up to `most` rows."""
@@ -124,6 +135,11 @@ class SheetFile(SourceFile):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _SERIALS:
             return value
         return _EPOCHS[self._table.date1904] + timedelta(milliseconds=round(value * _DAY_MS))
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    rows = [row for part in parts for row in part.rows]
+    return Part(rows, [np.concatenate(columns) for columns in zip(*(part.bets for part in parts), strict=True)])
 
 
 def _alike(value: Cell) -> Cell:
