@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
-from bench import events, events_postgres, growth, late_links, memory, readers
+from bench import events, events_postgres, growth, late_links, memory, readers, workbooks
 from bench import reads as http_reads
 from bench.ingest import COMMANDS, Race, race, rates, set_up
 from bench.report import Line, milliseconds, per_second, times
@@ -26,6 +26,8 @@ class Sizes(NamedTuple):
     wide_windows: tuple[int, ...]
     pair_rows: int
     """First bets of the wide shape, applied in windows of 20,000 on both sides."""
+    xlsx_rows: int
+    """First bets of the historic shape, in a workbook."""
     repeats: int
     wide_repeats: int
     event_seconds: float
@@ -36,11 +38,11 @@ class Sizes(NamedTuple):
 
 
 FULL: Final = Sizes(
-    1, (1_000_000, 100_000, 20_000), (1_000_000, 100_000), 100_000, 3, 3, 4.0, 200.0, 6.0,
+    1, (1_000_000, 100_000, 20_000), (1_000_000, 100_000), 100_000, 600_000, 3, 3, 4.0, 200.0, 6.0,
     {"people": 5_000, "history_rows": 30_000, "new_rows": 40_000, "window": 20_000, "repeats": 3}, 10_000,
 )  # fmt: skip
 QUICK: Final = Sizes(
-    5, (1_000_000,), (1_000_000,), 40_000, 1, 1, 1.5, 200.0, 2.0,
+    5, (1_000_000,), (1_000_000,), 40_000, 100_000, 1, 1, 1.5, 200.0, 2.0,
     {"people": 1_500, "history_rows": 8_000, "new_rows": 8_000, "window": 8_000, "repeats": 1}, 1_000,
 )  # fmt: skip
 WHOLE: Final = 1_000_000
@@ -114,6 +116,28 @@ def wide(bench: Bench) -> list[Line]:
         _stall_line("wide", found),
         _stall_line("wide 20k", pair),
     ]
+
+
+def xlsx(bench: Bench) -> list[Line]:
+    """A load from a workbook."""
+    sizes, workload = bench.sizes, bench.workload("historic")
+    copy = bench.snapshot("historic")
+    bench.say("xlsx: a workbook, read alone, end to end, and PostgreSQL")
+    found = workbooks.load(
+        bench.servers, workload, copy, first=sizes.xlsx_rows, peer_window=WHOLE, repeats=sizes.repeats
+    )
+    rate = median(found.peer)
+    seconds, alone = median(found.end_to_end), median(found.alone)
+    numbers = {"seconds": found.end_to_end, "alone_seconds": found.alone, "peak_kb": found.peak_kb}
+    what = f"a workbook of {found.rows:,} bets, {len(workload.sponsor):,} people: file to boards; beside: reading alone"
+    peak = f"peak {_megabytes(found.peak_kb * 1024)}"
+    return [
+        Line("xlsx", f"{what}; {peak}", f"{seconds:.2f} s", f"calamine {alone:.2f} s", times(found.over_reading),
+             "at most 1.5x", found.over_reading <= 1.5, numbers),
+        Line("xlsx historic", "the same beside COPY and set-based SQL of the same rows, as text and in memory already",
+             per_second(found.rate), f"PostgreSQL {per_second(rate)}, one window", times(found.rate / rate),
+             numbers={"ours_per_s": found.rate, "peer_per_s": found.peer}),
+    ]  # fmt: skip
 
 
 def everysec(bench: Bench) -> list[Line]:
@@ -327,6 +351,7 @@ def _megabytes(size: int) -> str:
 LINES: Final[dict[str, Callable[[Bench], list[Line]]]] = {
     "historic": historic,
     "wide": wide,
+    "xlsx": xlsx,
     "events": post_events,
     "dashboards": dashboards,
     "readers": reads,

@@ -33,17 +33,27 @@ class UsageError(FatureError):
 class SourceFileError(UsageError):
     """A source file that is not what it says.
 
-    The message names file, line and column (where known) and what was expected.
+    The message names file, sheet, line and column (where known) and what was expected.
     """
 
-    def __init__(self, path: str, problem: str, *, line: int | None = None, column: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        problem: str,
+        *,
+        sheet: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
         where = path
+        if sheet is not None:
+            where += f", sheet '{sheet}'"
         if line is not None:
             where += f", line {line}"
         if column is not None:
             where += f", column '{column}'"
         super().__init__(f"{where}: {problem}")
-        self.path, self.problem, self.line, self.column = path, problem, line, column
+        self.path, self.problem, self.sheet, self.line, self.column = path, problem, sheet, line, column
 
 
 class SettingsError(UsageError):

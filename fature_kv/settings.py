@@ -21,6 +21,9 @@ VARIABLE_PREFIX = "FATURE_"
 PAGE_LIMIT_MAX = 1000
 """No list answers more items at once, whatever `limit` asks for."""
 
+WORKBOOK_BYTES = 512 * 1024 * 1024
+"""What a workbook may unpack to unless the setting says otherwise. A million lines of five columns are 220 MB."""
+
 Durability = Literal["always", "waitaof"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -75,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flush_batch: Annotated[int, _meta("Affiliates whose boards one flush step writes.", ge=1, le=1_000_000)] = 100_000
     quarantine_limit: Annotated[int, _meta("Rows a tenant's quarantine holds.", ge=1)] = 100_000
     parked_limit: Annotated[int, _meta("Rows of a tenant that may wait for a person or a day.", ge=1)] = 100_000
+    workbook_bytes: Annotated[
+        int, _meta("Bytes that an XLSX file may unpack to; a larger one is refused before it is unpacked.", ge=1 << 20)
+    ] = WORKBOOK_BYTES
 
     # the API
     host: Annotated[str, _meta("Address the API listens on.", min_length=1)] = "127.0.0.1"

@@ -24,7 +24,7 @@ from fature_kv.ingest.session import Session
 from fature_kv.keyspace import TENANTS, GenerationKeys, TenantKeys
 from fature_kv.settings import Settings
 from fature_kv.sources import sample_small
-from fature_kv.sources.files import find_files, open_source
+from fature_kv.sources.files import open_all
 from fature_kv.store import Store
 from tests.support import keyspace_page
 from tests.support.memory import scan
@@ -147,8 +147,8 @@ def live(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         session = Session(
             store, SLUG, Settings(durability="waitaof"), run="import-20251009T085320-abcdef", clock=lambda: NOW
         )
-        for path in find_files([sample_small.write(tmp_path_factory.mktemp("sample"))], Mapping()):
-            for rows in open_source(path, ZONE, Mapping()).lists(20_000, lambda _: None):
+        for file in open_all([sample_small.write(tmp_path_factory.mktemp("sample"))], ZONE, Mapping()):
+            for rows in file.lists():
                 session.apply(rows)
         session.apply(rows_beside())
         session.apply(newcomer())

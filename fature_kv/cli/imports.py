@@ -11,16 +11,16 @@ from fature_kv import tenants
 from fature_kv.cli import loading
 from fature_kv.cli.command import Command, Subcommands, add_tenant
 from fature_kv.cli.output import Column, Output, print_counts
-from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import REASONS
 from fature_kv.errors import EmbeddedError, NotFound, ServerUnavailable
 from fature_kv.keyspace import check_slug
-from fature_kv.sources.files import Preview, find_files, preview
+from fature_kv.sources.files import Preview, preview
 
-_DESCRIPTION = """Files are CSV (.csv, .csv.gz), comma or semicolon, UTF-8 or Latin-1, with a header in Portuguese or
-English. Which source a file is of is told by its name (cadastro, users, tracked, depositos, deposits, casino_bets,
-saque, bonus; a prefix may stand before) or else by its header. Every file is checked as a whole before a row is
-applied. Rows that can't be applied go to quarantine; rows that came too early wait. Running it again is harmless."""
+_DESCRIPTION = """Files are CSV (.csv, .csv.gz), comma or semicolon, UTF-8 or Latin-1, or workbooks (.xlsx) of one or
+several sheets, with a header in Portuguese or English. Which source a file or a sheet is of is told by its name
+(cadastro, users, tracked, depositos, deposits, casino_bets, saque, bonus; a prefix may stand before) or else by its
+header. Every file is checked as a whole before a row is applied. Rows that can't be applied go to quarantine; rows that
+came too early wait. Running it again is harmless."""
 
 
 def add(commands: Subcommands, everywhere: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def _dry_run(command: Command) -> int:
     zone, told = _zone(command)
     if told:
         command.output.note(told)
-    found = [preview(path, zone, Mapping()) for path in find_files(command.arguments.paths)]
+    found = [preview(file) for file in loading.open_files(command, command.arguments.paths, zone)]
     if command.output.json:
         command.output.document({"dry_run": True, "timezone": zone.key, "files": found})
     else:
@@ -94,13 +94,14 @@ def _zone(command: Command) -> tuple[ZoneInfo, str]:
 
 
 def _print_preview(output: Output, one: Preview) -> None:
-    kind = f"{one.source}, {one.encoding}, '{one.delimiter}'"
-    output.line(f"{one.path}: {kind}, {output.number(one.rows)} {output.text('rows')}, {output.number(one.good)} ok")
+    where = one.path if one.sheet is None else f"{one.path}, {output.text('sheet')} '{one.sheet}'"
+    rows = f"{output.number(one.rows)} {output.text('rows')}"
+    output.line(f"{where}: {one.source}, {one.kind}, {rows}, {output.number(one.good)} ok")
     output.table([Column("column"), Column("header")], [[name, header] for name, header in one.columns.items()])
     if one.ignored:
         output.line(f"  {output.text('ignored')}: {', '.join(one.ignored)}")
     for reason, count in one.reasons.items():
         output.line(f"  {output.number(count)} x {reason}: {REASONS[reason]}")
     if one.bad:
-        rows = [[str(bad.line), bad.reason, ", ".join(f"{k}={v}" for k, v in bad.raw.items())] for bad in one.bad]
-        output.table([Column("line", True), Column("reason"), Column("row")], rows)
+        lines = [[str(bad.line), bad.reason, ", ".join(f"{k}={v}" for k, v in bad.raw.items())] for bad in one.bad]
+        output.table([Column("line", True), Column("reason"), Column("row")], lines)

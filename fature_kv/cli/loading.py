@@ -16,7 +16,9 @@ from fature_kv.cli.command import Command, now_us
 from fature_kv.domain.mapping import Mapping
 from fature_kv.errors import FatureError
 from fature_kv.ingest.session import RunCounts, Session
-from fature_kv.sources.files import SourceFile, find_files, open_source
+from fature_kv.sources.files import open_all
+from fature_kv.sources.sheet_headers import Ignored
+from fature_kv.sources.source_file import SourceFile
 from fature_kv.store import Store
 
 
@@ -44,21 +46,27 @@ class Loaded:
 
 
 def open_files(command: Command, paths: Sequence[str | Path], zone: ZoneInfo) -> list[SourceFile]:
-    """Every file, checked from end to end before a row of any is taken."""
-    mapping = Mapping()
-    found = find_files(paths, mapping)
-    opened = []
-    with command.output.bar(len(found), command.output.text("reading")) as bar:
-        for number, path in enumerate(found, start=1):
-            opened.append(open_source(path, zone, mapping))
-            bar(number)
-    return opened
+    """Every file, checked from end to end before a row of any is taken; sheets that are no sources are told."""
+    output = command.output
+    left_out: list[Ignored] = []
+    with output.bar(1, output.text("reading")) as bar:
+        files = open_all(
+            paths,
+            zone,
+            Mapping(),
+            workbook_bytes=command.settings.workbook_bytes,
+            opened=lambda done, total: bar(done, total=total),
+            ignored=left_out.append,
+        )
+    for sheet in left_out:
+        output.note(output.text(sheet.why, path=sheet.path, sheet=sheet.sheet))
+    return files
 
 
 def load(command: Command, store: Store, slug: str, files: Sequence[SourceFile], kind: str) -> Loaded:
     """Applies all rows of the files as one run; what is applied when it ends early is told and stays."""
     session = wiring.session(store, slug, command.settings, kind)
-    about = {"kind": kind, "files": [str(file.path) for file in files], "started_at": now_us()}
+    about = {"kind": kind, "files": list(dict.fromkeys(str(file.path) for file in files)), "started_at": now_us()}
     loaded = Loaded(session)
     try:
         session.begin(about)
@@ -91,11 +99,11 @@ def _apply_all(command: Command, loaded: Loaded, files: Sequence[SourceFile], st
                 nonlocal done
                 done = start + position
 
-            for rows in file.lists(command.settings.window_rows, tell):
+            for part in file.parts(command.settings.window_rows, tell):
                 if stopped():
                     return False
-                loaded.session.apply(rows)
-                loaded.rows += len(rows)
+                loaded.session.apply(part.rows, part.bets)
+                loaded.rows += part.many
                 bar(done, loaded.rows)
             before += file.size_bytes
     return True

@@ -26,6 +26,7 @@ from fature_kv.cli import (
     inspect,
     repair,
     runs,
+    samples,
     servers,
     shows,
     tenants,
@@ -37,7 +38,21 @@ from fature_kv.cli.texts import LANGUAGES, language_of
 from fature_kv.errors import FatureError, SourceFileError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED, TERMINATED, BROKEN_PIPE = 1, 2, 130, 143, 141
-_GROUPS = (servers, demo, tenants, imports, shows, decisions, configs, runs, validates, repair, inspect, doctor)
+_GROUPS = (
+    servers,
+    demo,
+    tenants,
+    imports,
+    samples,
+    shows,
+    decisions,
+    configs,
+    runs,
+    validates,
+    repair,
+    inspect,
+    doctor,
+)
 
 
 class Terminated(BaseException):

@@ -77,6 +77,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "header": ("header", "cabeçalho"),
     "ignored": ("ignored", "ignoradas"),
     "file": ("file", "arquivo"),
+    "sheet": ("sheet", "planilha"),
     "check": ("check", "verificação"),
     "result": ("result", "resultado"),
     "what_to_do": ("what to do", "o que fazer"),
@@ -97,6 +98,18 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "done_import": (
         "{rows} rows in {seconds} s ({rate} rows/s), run {run}",
         "{rows} linhas em {seconds} s ({rate} linhas/s), execução {run}",
+    ),
+    "sheet_empty": (
+        "{path}: sheet '{sheet}' is empty and left out",
+        "{path}: a planilha '{sheet}' está vazia e fica de fora",
+    ),
+    "sheet_no_source": (
+        "{path}: sheet '{sheet}' is left out: none of its first lines is like the header of a source",
+        "{path}: a planilha '{sheet}' fica de fora: nenhuma das primeiras linhas parece o cabeçalho de uma fonte",
+    ),
+    "sample_writing": (
+        "Writing the data set '{what}' into {folder}",
+        "Gravando o conjunto de dados '{what}' em {folder}",
     ),
     "reading": ("checking files", "verificando arquivos"),
     "boards": ("boards", "rankings"),

@@ -16,7 +16,7 @@ from fature_kv.cli.command import Command, Subcommands, add_tenant
 from fature_kv.cli.decoding import readable_row
 from fature_kv.cli.output import Column, Output
 from fature_kv.domain.rows import BadRow, Row, Source
-from fature_kv.sources.files import SourceFile
+from fature_kv.sources.source_file import SourceFile
 
 _SHOWN = 20
 _DESCRIPTION = """Reads the rows of a file or folder, applies nothing, and compares them with what Redis holds of each

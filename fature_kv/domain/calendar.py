@@ -58,6 +58,7 @@ class _ZoneTable(NamedTuple):
     wall_starts: list[int]
     offsets: list[int]
     starts_array: NDArray[np.int64]
+    wall_starts_array: NDArray[np.int64]
     offsets_array: NDArray[np.int64]
 
 
@@ -88,7 +89,7 @@ def _zone_table(zone: ZoneInfo) -> _ZoneTable:
             starts.append(high)
             offsets.append(_probe(high, zone))
     walls = [start + max(offsets[i], offsets[i + 1]) for i, start in enumerate(starts)]
-    return _ZoneTable(starts, walls, offsets, np.array(starts, dtype=np.int64), np.array(offsets, dtype=np.int64))
+    return _ZoneTable(starts, walls, offsets, *(np.array(each, dtype=np.int64) for each in (starts, walls, offsets)))
 
 
 def offset_at(us: int, zone: ZoneInfo) -> int:
@@ -109,6 +110,15 @@ def _offset_of_wall(wall: int, zone: ZoneInfo) -> int:
         return offset // _MICROSECOND
     table = _zone_table(zone)
     return table.offsets[bisect_right(table.wall_starts, wall)]
+
+
+def instants_of(walls: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:
+    """The instants at which the zone's clocks show `walls` (microseconds, as if UTC), read as `parse_time` does."""
+    table = _zone_table(zone)
+    offsets = table.offsets_array[np.searchsorted(table.wall_starts_array, walls, side="right")]
+    for i in np.flatnonzero((walls < _TABLE_FROM + DAY) | (walls >= _TABLE_TO - DAY)):
+        offsets[i] = _offset_of_wall(int(walls[i]), zone)
+    return walls - offsets
 
 
 # --- days ----------------------------------------------------------------------------------------

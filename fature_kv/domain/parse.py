@@ -1,16 +1,16 @@
 """From the values of one row to a `Row`, or to a `BadRow` with a stable reason (DOMAIN.md, "Quarantine").
 
-Every path (CSV text, JSON, later workbooks and databases) ends here, so a rule exists once. The reason is
+Every path (CSV text, workbooks, JSON, later databases) ends here, so a rule exists once. The reason is
 deterministic: columns are read in DOMAIN.md's order (`mapping.COLUMNS`) and the first that can't be read names
 it; a row that reads in full is then checked for `self_referral`, and last for `before_2000`, on any of its times.
 
     column                          accepted                                 else
     id, user_id, referrer_id        digits, or a whole number; 1..2^53-1     bad_id
     valor, stake, win               money.parse_money                        bad_money, negative
-    status                          status.money_status, person_status       unknown_status
+    status                          status.money_status, person_status       unknown_status, error_cell
     criado_em, tracked_em           calendar.parse_time                      bad_time
     atualizado_em                   the same, or nothing                     bad_time
-    nome, email, telefone           any text or number, or nothing           -
+    nome, email, telefone           any text or number, or nothing           error_cell
 """
 
 from __future__ import annotations
@@ -30,13 +30,19 @@ from fature_kv.domain.status import money_status, person_status
 FIELDS: Final = "fields"
 """The only key of `BadRow.raw` for a `bad_row`: its fields as they came, since no column can be told for them."""
 
+ERROR_CELLS: Final = frozenset(
+    ("#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA", "#SPILL!", "#CALC!")
+)
+"""What a workbook shows in a cell that has no value."""
 _ID: Final = re.compile(r"[0-9]{1,32}")
 
 
 class RuleError(ValueError):
     """A value, or a row, that a rule forbids; `reason` is a key of `rows.REASONS`."""
 
-    def __init__(self, reason: Literal["bad_id", "unknown_status", "self_referral", "before_2000"]) -> None:
+    def __init__(
+        self, reason: Literal["bad_id", "unknown_status", "self_referral", "before_2000", "error_cell"]
+    ) -> None:
         super().__init__(reason)
         self.reason: Final = reason
 
@@ -65,12 +71,18 @@ def parse_id(value: object) -> int:
 
 
 def parse_text(value: object) -> str:
-    """A name, address or number for people: stripped, '' for nothing; NUL, which PostgreSQL can't keep, left out."""
+    """A name, address or number for people: stripped, '' for nothing; NUL, which PostgreSQL can't keep, left out.
+
+    Raises RuleError for an error of a workbook, whether it comes from there or from CSV that was saved from one.
+    """
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).replace("\x00", "").strip()
+    text = str(value).replace("\x00", "").strip()
+    if text in ERROR_CELLS:
+        raise RuleError("error_cell")
+    return text
 
 
 class RowParser:

@@ -86,6 +86,7 @@ REASONS: Final[Mapping[str, str]] = {
     "bad_money": "an amount is absent, ambiguous, has more than two decimals, or is no number",
     "negative": "an amount is below zero",
     "unknown_status": "a status word that the tenant's mapping does not know",
+    "error_cell": "a text is an error of a workbook, such as #N/A",
     "self_referral": "somebody refers themselves",
     "cycle": "the link would close a loop in the sponsor forest",
     "second_sponsor": "the person already came through another sponsor",

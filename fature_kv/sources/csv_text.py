@@ -41,6 +41,8 @@ _MAGIC: Final = (
     (b"\xfe\xff", "UTF-16 text"),
 )
 
+_HINTS: Final = {b"\x1f\x8b": "; rename it to .csv.gz", b"PK\x03\x04": "; rename it to .xlsx if it is a workbook"}
+
 
 class Scan(NamedTuple):
     """What a whole read of a file showed. `encoding` is `utf-8` or `latin-1`; `bom` tells that 3 bytes lead it."""
@@ -131,7 +133,7 @@ def _check_magic(path: Path, head: bytes, gzipped: bool) -> None:
         raise SourceFileError(str(path), "is not gzip data, though its name says so; rename it to .csv if it is plain")
     for magic, what in _MAGIC:
         if head.startswith(magic) and not (gzipped and magic == b"\x1f\x8b"):
-            hint = "; rename it to .csv.gz" if magic == b"\x1f\x8b" else ""
+            hint = _HINTS.get(magic, "")
             raise SourceFileError(str(path), f"is {what}, expected CSV text{hint}")
 
 

@@ -1,188 +1,124 @@
 """Source files -> rows (CONTRACT.md, `import`).
 
-`open_source` reads a file once from end to end before it yields anything: text and compression intact, every
-column there, quotes closed. So a file that is not what it says is refused whole. A row that can't be taken is
-no reason to stop: it comes out as a `BadRow`.
+Every file is read once from end to end before it yields anything, so one that is not what it says is refused whole. A
+row that can't be taken is no reason to stop: it comes out as a `BadRow`.
 
-Reading order for newcomers: `find_files`, `open_source`, `SourceFile.lists`, `csv_text.scan`, `domain/parse.py`.
+Reading order for newcomers: `find_files`, `open_all`, `source_file.SourceFile`; then `csv_file` and `csv_text`, or
+`workbooks`, `sheets`, `sheet_headers` and `sheet_file`; then `domain/parse.py`.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from fature_kv.domain.mapping import (
-    COLUMNS,
-    HeaderMatch,
-    Mapping,
-    accepted_names,
-    guess_source,
-    match_header,
-    source_of_filename,
-)
-from fature_kv.domain.parse import FIELDS, RowParser, row_id
-from fature_kv.domain.rows import SOURCES, BadRow, Row, Source
+from fature_kv.domain.mapping import Mapping
+from fature_kv.domain.parse import RowParser
+from fature_kv.domain.rows import SOURCES, BadRow, Source
 from fature_kv.errors import SourceFileError
-from fature_kv.sources.csv_text import END, Scan, check_end, open_text, records, scan, sniff_delimiter, translated
-
-Progress: TypeAlias = Callable[[int], None]
-"""Called now and then with how many bytes of the file (compressed, where it is) have been read so far."""
+from fature_kv.settings import WORKBOOK_BYTES
+from fature_kv.sources.csv_file import open_csv
+from fature_kv.sources.headers import either
+from fature_kv.sources.sheet_headers import Ignored, open_workbook_file
+from fature_kv.sources.source_file import SourceFile
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".xlsx")
-LIST_ROWS: Final = 20_000
-_PROGRESS_ROWS: Final = 4_096
+OTHER_SHEETS: Final = (".xls", ".xlsb", ".xlsm", ".ods", ".numbers")
+"""Spreadsheets that can't be read: not to be overlooked in a folder."""
 
 
-def find_files(paths: Iterable[Path | str], mapping: Mapping | None = None) -> list[Path]:
-    """The files to import, people first, then links, then money; folders stand for the usable files in them.
+def find_files(paths: Iterable[Path | str]) -> list[Path]:
+    """The files to import, each once; folders stand for the usable files in them.
 
-    Raises SourceFileError for a path that does not exist or has another suffix, and for a folder with nothing
-    usable in it. What a file holds is not checked here.
+    Raises SourceFileError for a path that does not exist or has another suffix, for a folder with nothing usable in
+    it, and for one with a spreadsheet of another format. What a file holds is not checked here.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
         if path.is_dir():
             inside = [file for file in sorted(path.iterdir()) if _usable(file)]
             if not inside:
-                raise SourceFileError(str(path), f"no file in this folder ends in {_or(SUFFIXES)}")
+                raise SourceFileError(str(path), f"no file in this folder ends in {either(SUFFIXES)}")
             found.update(dict.fromkeys(inside))
         elif not path.exists():
             raise SourceFileError(str(path), "no such file or folder")
         elif not path.name.lower().endswith(SUFFIXES):
-            raise SourceFileError(str(path), f"expected a name that ends in {_or(SUFFIXES)}")
+            raise SourceFileError(str(path), _other_suffix(path))
         else:
             found[path] = None
-    return sorted(found, key=lambda path: (_position(path, mapping or Mapping()), str(path)))
+    return list(found)
 
 
 def _usable(path: Path) -> bool:
-    return path.is_file() and path.name.lower().endswith(SUFFIXES) and not path.name.startswith((".", "~$"))
+    """Whether a file of a folder is one to import. Raises SourceFileError for one that may only look as if it were."""
+    if not path.is_file() or path.name.startswith((".", "~$")):
+        return False
+    if path.name.lower().endswith(OTHER_SHEETS):
+        raise SourceFileError(str(path), f"{_other_suffix(path)}, or move it out of the folder")
+    return path.name.lower().endswith(SUFFIXES)
 
 
-def _position(path: Path, mapping: Mapping) -> int:
-    """The place of a file's source in `SOURCES`; last where it can't be told, which opening it will explain."""
-    source = source_of_filename(path.name)
-    if source is None:
-        try:
-            source = guess_source(_read_header(path, scan(path))[0], mapping)
-        except SourceFileError:
-            source = None
-    return len(SOURCES) if source is None else SOURCES.index(source)
+def _other_suffix(path: Path) -> str:
+    expected = f"expected a name that ends in {either(SUFFIXES)}"
+    return f"{expected}: save it as .xlsx" if path.name.lower().endswith(OTHER_SHEETS) else expected
+
+
+def open_all(
+    paths: Iterable[Path | str],
+    zone: ZoneInfo,
+    mapping: Mapping,
+    *,
+    workbook_bytes: int = WORKBOOK_BYTES,
+    opened: Callable[[int, int], None] = lambda _done, _total: None,
+    ignored: Callable[[Ignored], None] = lambda _sheet: None,
+) -> list[SourceFile]:
+    """All tables of files and folders, checked: people first, then links, then money.
+
+    `opened` is told after each file how many are open, and of how many; `ignored` of sheets that are no sources.
+    Raises SourceFileError for a file that can't be read in full.
+    """
+    found = find_files(paths)
+    files: list[SourceFile] = []
+    for number, path in enumerate(found, start=1):
+        tables, left_out = open_sources(path, zone, mapping, workbook_bytes=workbook_bytes)
+        files += tables
+        for sheet in left_out:
+            ignored(sheet)
+        opened(number, len(found))
+    return sorted(files, key=lambda file: SOURCES.index(file.source))
+
+
+def open_sources(
+    path: Path | str,
+    zone: ZoneInfo,
+    mapping: Mapping,
+    source: Source | None = None,
+    *,
+    workbook_bytes: int = WORKBOOK_BYTES,
+) -> tuple[Sequence[SourceFile], list[Ignored]]:
+    """The tables of a file, checked as a whole, and its sheets that are none; `source` None lets names or headers tell.
+
+    Raises SourceFileError, naming sheet, line and column, for a file that can't be read in full.
+    """
+    path, parser = Path(path), RowParser(zone, mapping)
+    if not path.is_file():
+        raise SourceFileError(str(path), "no such file")
+    if path.name.lower().endswith(".xlsx"):
+        return open_workbook_file(path, parser, mapping, source, workbook_bytes)
+    return [open_csv(path, parser, mapping, source)], []
 
 
 def open_source(path: Path | str, zone: ZoneInfo, mapping: Mapping, source: Source | None = None) -> SourceFile:
-    """Check a file as a whole and make it ready to be read; `source` None lets name or header tell it.
-
-    Raises SourceFileError, naming line and column, for a file that can't be read in full.
-    """
-    path = Path(path)
-    if path.name.lower().endswith(".xlsx"):
-        raise SourceFileError(str(path), "workbooks are not read yet; save each sheet as CSV")
-    if not path.is_file():
-        raise SourceFileError(str(path), "no such file")
-    found = scan(path)
-    header, delimiter, line = _read_header(path, found)
-    known = source or source_of_filename(path.name) or guess_source(header, mapping)
-    if known is None:
-        raise SourceFileError(str(path), _unknown_source(header, mapping), line=line)
-    match = match_header(known, header, mapping)
-    _check_header(path, known, header, line, match, mapping)
-    check_end(path, found, delimiter, len(header))
-    return SourceFile(path, known, header, match, found, delimiter, RowParser(zone, mapping))
-
-
-def check(path: Path | str, zone: ZoneInfo, mapping: Mapping, source: Source | None = None) -> None:
-    """Raise SourceFileError where `open_source` would; importers check all files before they apply any."""
-    open_source(path, zone, mapping, source)
-
-
-class SourceFile:
-    """A checked file. It may be read any number of times; each reading starts from the first row.
-
-    `mapping_found` is column -> header text, `ignored` the header texts nothing was taken from, `line` the line
-    of the last BadRow that was yielded (1 is the first line of the file).
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        source: Source,
-        header: list[str],
-        match: HeaderMatch,
-        found: Scan,
-        delimiter: str,
-        parser: RowParser,
-    ) -> None:
-        self.path: Final = path
-        self.source: Final[Source] = source
-        self.mapping_found: Final = {column: header[index] for column, index in match.columns.items()}
-        self.ignored: Final = match.ignored
-        self.encoding: Final = found.encoding
-        self.delimiter: Final = delimiter
-        self.size_bytes: Final = found.size_bytes
-        self.line = 0
-        self._width: Final = len(header)
-        self._indexes: Final = match.columns
-        self._scan: Final = found
-        self._parser: Final = parser
-
-    def rows(self, progress: Progress | None = None) -> Iterator[Row | BadRow]:
-        """All rows, in the order of the file."""
-        with open_text(self.path, self._scan) as (text, raw):
-            for number, row in enumerate(self._parsed(text)):
-                if progress is not None and number % _PROGRESS_ROWS == 0:
-                    progress(raw.tell())
-                yield row
-        if progress is not None:
-            progress(self.size_bytes)
-
-    def lists(self, size: int = LIST_ROWS, progress: Progress | None = None) -> Iterator[list[Row | BadRow]]:
-        """All rows, as lists of up to `size`: the same as `rows`, faster to take."""
-        with open_text(self.path, self._scan) as (text, raw):
-            parsed = self._parsed(text)
-            while rows := list(islice(parsed, size)):
-                if progress is not None:
-                    progress(raw.tell())
-                yield rows
-
-    def _parsed(self, text: Iterable[str]) -> Iterator[Row | BadRow]:
-        """Rows of the text after its header. Values go to the parser in the order of `mapping.COLUMNS`."""
-        width, read = self._width, self._parser.reader(self.source)
-        absent = len(self._indexes) < len(COLUMNS[self.source])
-        values = itemgetter(*(self._indexes.get(column, width) for column in COLUMNS[self.source]))
-        reader = records(text, self.delimiter)
-        with translated(self.path, lambda: reader.line_num):
-            next(fields for fields in reader if _is_filled(fields))
-            for fields in reader:
-                if len(fields) == width:
-                    if absent:
-                        fields.append(None)  # type: ignore[arg-type]
-                    row = read(*values(fields))
-                elif fields == [END]:
-                    return
-                elif not _is_filled(fields):
-                    continue
-                else:
-                    row = self._misfit(fields)
-                if type(row) is BadRow:
-                    self.line = reader.line_num - sum(map(_newlines, filter(None, fields)))
-                yield row
-        raise SourceFileError(str(self.path), "changed while it was read: a quoted field is never closed")
-
-    def _misfit(self, fields: list[str]) -> BadRow:
-        """A record with more or fewer fields than the header; only a leading id column is sure to be itself."""
-        first = next((column for column, index in self._indexes.items() if index == 0), None)
-        leading = row_id(self.source, {"id": fields[0]}) if first == "id" else None
-        return BadRow(self.source, leading, "bad_row", {FIELDS: fields})
+    """The only table of a file. Raises SourceFileError as `open_sources` does, and where a workbook has several."""
+    files, _ = open_sources(path, zone, mapping, source)
+    if len(files) > 1:
+        raise SourceFileError(str(path), f"has {len(files)} sheets that are sources, expected one")
+    return files[0]
 
 
 class BadLine(msgspec.Struct, frozen=True):
@@ -194,12 +130,12 @@ class BadLine(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """What a dry run shows of a file: `columns` is column -> header text, `reasons` reason -> rows."""
+    """What a dry run shows of a table: `columns` is column -> header text, `reasons` reason -> rows."""
 
     path: str
+    sheet: str | None
     source: Source
-    encoding: str
-    delimiter: str
+    kind: str
     columns: dict[str, str]
     ignored: tuple[str, ...]
     rows: int
@@ -208,11 +144,8 @@ class Preview(msgspec.Struct, frozen=True):
     bad: list[BadLine]
 
 
-def preview(
-    path: Path | str, zone: ZoneInfo, mapping: Mapping, source: Source | None = None, *, bad_rows: int = 5
-) -> Preview:
-    """Read a whole file without applying anything; keep its first `bad_rows` bad rows. Raises SourceFileError."""
-    file = open_source(path, zone, mapping, source)
+def preview(file: SourceFile, *, bad_rows: int = 5) -> Preview:
+    """Read a whole table without applying anything; keep its first `bad_rows` bad rows. Raises SourceFileError."""
     total = 0
     reasons: Counter[str] = Counter()
     bad: list[BadLine] = []
@@ -223,10 +156,10 @@ def preview(
             if len(bad) < bad_rows:
                 bad.append(BadLine(file.line, row.reason, row.raw))
     return Preview(
-        path=str(path),
+        path=str(file.path),
+        sheet=file.sheet,
         source=file.source,
-        encoding=file.encoding,
-        delimiter=file.delimiter,
+        kind=file.kind,
         columns=file.mapping_found,
         ignored=file.ignored,
         rows=total,
@@ -234,58 +167,3 @@ def preview(
         reasons=dict(sorted(reasons.items())),
         bad=bad,
     )
-
-
-# --- headers -------------------------------------------------------------------------------------
-
-
-def _read_header(path: Path, found: Scan) -> tuple[list[str], str, int]:
-    """The header's fields, the delimiter, and the header's line. Raises SourceFileError when all lines are blank."""
-    with translated(path, lambda: 1), open_text(path, found) as (text, _):
-        for number, line in enumerate(text, start=1):
-            if line.strip():
-                delimiter = sniff_delimiter(line)
-                header = next(csv.reader(chain((line,), text), delimiter=delimiter))
-                return [name.strip() for name in header], delimiter, number
-    raise SourceFileError(str(path), "is empty, expected a header line")
-
-
-def _check_header(
-    path: Path, source: Source, header: list[str], line: int, match: HeaderMatch, mapping: Mapping
-) -> None:
-    for column, names in match.ambiguous.items():
-        problem = f"several columns may be it: {', '.join(names)}; keep one of them, or name it '{column}'"
-        raise SourceFileError(str(path), problem, line=line, column=column)
-    if not match.missing:
-        return
-    column = match.missing[0]
-    lacking = ", ".join(match.missing)
-    problem = (
-        f"missing (a file of '{source}' lacks: {lacking}); the header has: {', '.join(header)}; "
-        f"accepted for '{column}': {', '.join(accepted_names(source, column, mapping))}"
-    )
-    if not match.columns:
-        problem += "; is the first line a header?"
-    elif (other := guess_source(header, mapping)) and other != source:
-        problem += f"; it looks like a file of '{other}': rename it"
-    raise SourceFileError(str(path), problem, line=line, column=column)
-
-
-def _unknown_source(header: list[str], mapping: Mapping) -> str:
-    fitting = [source for source in SOURCES if match_header(source, header, mapping).complete]
-    names = _or([f"{source}.csv" for source in fitting or SOURCES])
-    why = "the header fits several sources" if fitting else "neither name nor header tells the source"
-    return f"{why}; the header has: {', '.join(header)}; name the file like {names} (a prefix may stand before)"
-
-
-def _or(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def _is_filled(fields: list[str]) -> bool:
-    return any(field.strip() for field in fields)
-
-
-def _newlines(field: str) -> int:
-    return field.count("\n") + field.count("\r") - field.count("\r\n")

@@ -7,11 +7,12 @@ and times. Only whole random numbers are drawn, so that the same bytes come out 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from fature_kv.sources.sample_names import full_name
 
 Record: TypeAlias = Sequence[object]
 
@@ -23,16 +24,6 @@ _SEED: Final = 20250626
 _FIRST: Final = datetime(2025, 1, 6, 8)
 _MINUTES: Final = 175 * 24 * 60
 """All of it happens within 175 days."""
-_GIVEN: Final = re.findall(
-    r"\w+",
-    "Ana Beatriz Bruno Caio Camila Carla Daniel Davi Débora Eduardo Elisa Fábio Fernanda Gabriel "
-    "Helena Igor Isabela João José Júlia Larissa Lucas Luíza Marcos Mariana Otávio Paula Rafael",
-)
-_FAMILY: Final = re.findall(
-    r"\w+",
-    "Almeida Araújo Barbosa Cardoso Conceição Costa Dias Ferreira Gomes Lima Melo Moreira Nunes "
-    "Oliveira Pereira Pinto Ramos Ribeiro Rocha Santos Silva Souza Teixeira Vieira",
-)
 
 
 def write(folder: Path) -> Path:
@@ -66,7 +57,7 @@ def tables() -> dict[str, tuple[str, list[Record]]]:
 
 def _people(rng: random.Random, joined: Sequence[int]) -> Iterable[Record]:
     for person, minute in enumerate(joined, start=1):
-        name = f"{_GIVEN[rng.randrange(len(_GIVEN))]} {_FAMILY[rng.randrange(len(_FAMILY))]}"
+        name = full_name(rng)
         status = "bloqueado" if rng.randrange(25) == 0 else "ativo"
         yield person, name, f"pessoa{person}@example.com", f"+55 11 9{person:04d}-{person:04d}", status, _time(minute)
 

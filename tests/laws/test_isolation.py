@@ -27,7 +27,7 @@ from fature_kv.errors import FatureError
 from fature_kv.ingest import retry
 from fature_kv.settings import Settings
 from fature_kv.sources import sample_small
-from fature_kv.sources.files import find_files, open_source
+from fature_kv.sources.files import open_all
 from fature_kv.store import Store
 from tests.laws.service import SETTINGS, Service
 from tests.model.answers import everything
@@ -213,8 +213,8 @@ def test_a_whole_import_touches_one_tenants_keys(redis_url: str, tmp_path: Path)
     folder = sample_small.write(tmp_path / "rows")
     with monitored(redis_url) as watched:
         session = wiring.session(store, "acme", Settings(), "import")
-        for path in find_files([folder], Mapping()):
-            for rows in open_source(path, ZoneInfo("America/Sao_Paulo"), Mapping()).lists(2_000, lambda _: None):
+        for file in open_all([folder], ZoneInfo("America/Sao_Paulo"), Mapping()):
+            for rows in file.lists(2_000):
                 session.apply(rows)
         session.finish({"kind": "import"})
     keys = {key for words in watched.commands for key in keys_of(words)}

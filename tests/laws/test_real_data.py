@@ -12,7 +12,7 @@ from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.domain.mapping import Mapping
 from fature_kv.ingest.session import system_clock
 from fature_kv.settings import Settings
-from fature_kv.sources.files import find_files, open_source
+from fature_kv.sources.files import open_all
 from fature_kv.store import Store
 from tests.laws.service import Service
 from tests.laws.test_laws import compared
@@ -49,8 +49,8 @@ def imported(store: Store) -> tuple[Service, Model]:
     session = service.session()
     folder = real_data("full")
     assert folder is not None
-    for path in find_files([folder]):
-        for rows in open_source(path, ZoneInfo(ZONE), Mapping()).lists(20_000):
+    for file in open_all([folder], ZoneInfo(ZONE), Mapping()):
+        for rows in file.lists():
             session.apply(rows)
             model.feed(rows, service.now)
     counts = session.finish({})

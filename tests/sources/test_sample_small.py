@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fature_kv.domain.mapping import Mapping
 from fature_kv.sources import sample_small
-from fature_kv.sources.files import find_files, preview
+from fature_kv.sources.files import open_all, preview
 
 DIGESTS = {
     "cadastro.csv": "1a1c9165a8a68b43",
@@ -25,7 +25,7 @@ def test_it_is_the_same_bytes_everywhere(tmp_path):
 
 
 def test_every_row_can_be_read(tmp_path):
-    found = [preview(path, ZONE, Mapping()) for path in find_files([sample_small.write(tmp_path)])]
+    found = [preview(file) for file in open_all([sample_small.write(tmp_path)], ZONE, Mapping())]
     assert all(one.reasons == {} for one in found)
     rows = {one.source: one.rows for one in found}
     assert (rows["cadastro"], rows["depositos"], rows["casino_bets_v"]) == (300, 3000, 5000)

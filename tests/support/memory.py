@@ -15,7 +15,7 @@ from fature_kv import journal, tenants, wiring
 from fature_kv.cli.decoding import kind_of
 from fature_kv.domain.mapping import Mapping
 from fature_kv.settings import Settings
-from fature_kv.sources.files import find_files, open_source
+from fature_kv.sources.files import open_all
 from fature_kv.store import Store
 from tests.support.servers import private_redis
 
@@ -66,8 +66,8 @@ def load(store: Store, slug: str, folder: str) -> None:
     """The folder's files into a new tenant, as one run."""
     tenants.create(store, slug, name="", timezone="America/Sao_Paulo", currency="BRL", now_us=0)
     session = wiring.session(store, slug, Settings(), "measure")
-    for path in find_files([folder], Mapping()):
-        for rows in open_source(path, ZoneInfo("America/Sao_Paulo"), Mapping()).lists(20_000, lambda _: None):
+    for file in open_all([folder], ZoneInfo("America/Sao_Paulo"), Mapping()):
+        for rows in file.lists():
             session.apply(rows)
     session.finish({})
 

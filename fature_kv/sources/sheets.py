@@ -1,0 +1,258 @@
+"""Cells of a sheet, in pieces: by calamine where it can, else by openpyxl.
+
+calamine reads a sheet whole and fast, and holds all of it; so a sheet is cut at the ends of rows, and each piece is
+given to it as a small workbook of its own, in memory. What is held is a piece, however large the sheet is, and the next
+piece is read in a thread while this one is applied. calamine does not tell a cell that holds an error from an empty
+one: a sheet with such cells is read by openpyxl, six times slower, and so is the rest of one that calamine fails on.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import IO, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import python_calamine
+
+from fature_kv.errors import SourceFileError
+from fature_kv.sources.workbooks import Sheet, Workbook
+
+Cell: TypeAlias = str | float | bool | datetime | date | time | timedelta | None
+Merged: TypeAlias = tuple[int, int, int, int]
+"""First line and column, last line and column of merged cells; lines from 1, columns from 0."""
+
+PIECE: Final = 1 << 23
+"""Bytes of a sheet's text that are given to calamine at once: some 40,000 rows of five cells."""
+TOP: Final = 1 << 17
+"""Bytes in which a header is looked for."""
+_SLOW_ROWS: Final = 5_000
+_BLOCK: Final = 1 << 20
+_TAIL: Final = 1 << 24
+"""As much of what stands behind the last row is looked at for merged cells."""
+_STRADDLE: Final = 64
+"""What is looked for may begin in one block and end in the next."""
+_MOST_CELLS: Final = 1 << 25
+"""The most cells a piece may span: calamine holds a rectangle, however few of its cells are filled."""
+_COLUMNS: Final = 26
+_ROW: Final = re.compile(rb"""<row [^>]*?\br=["']([0-9]{1,7})["']""")
+_WIDE: Final = re.compile(rb"""r="([A-Z]{2,3})[0-9]""")
+_MERGED: Final = re.compile(rb"""mergeCell [^>]*?ref=["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["']""")
+_OPENING: Final = b"<sheetData>"
+_END: Final = b"</row>"
+_CLOSING: Final = b"</sheetData></worksheet>"
+
+_TYPES: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml."
+_RELATIONS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_SKELETON: Final = {
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}sheet.main+xml"/>'
+    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_TYPES}worksheet+xml"/></Types>',
+    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Id="rId1" Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Id="rId1" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/>'
+    f'<Relationship Id="rId2" Type="{_RELATIONS}/styles" Target="styles.xml"/>'
+    f'<Relationship Id="rId3" Type="{_RELATIONS}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+}
+_BOOK: Final = (
+    '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{relations}">'
+    '<workbookPr date1904="{date1904}"/><sheets><sheet name="s" sheetId="1" r:id="rId1"/></sheets></workbook>'
+)
+
+
+class Piece(NamedTuple):
+    """Rows of a sheet, all of one width: the line of the first (from 1), the column of their first cells (from 0)."""
+
+    line: int
+    column: int
+    rows: Sequence[Sequence[Cell]]
+
+
+class Facts(NamedTuple):
+    """What a whole read of a sheet's text showed: may it be cut, has it errors, its last line, its merged cells."""
+
+    cuttable: bool
+    errors: bool
+    last_line: int
+    merged: list[Merged]
+
+
+class _Look:
+    """What the text of a sheet shows, block by block."""
+
+    def __init__(self) -> None:
+        self.errors = self.opened = self.other_quotes = False
+        self.last_line = self.rows = self.columns = self.area = 0
+        self.after = b""
+        """What stands behind the last row."""
+        self._held = b""
+
+    def add(self, block: bytes) -> None:
+        text = self._held + block
+        if not self._held:
+            self.opened, self.other_quotes = _OPENING in text, b"='" in text
+        self.errors = self.errors or b't="e"' in text or (self.other_quotes and b"t='e'" in text)
+        if len(self.after) < _TAIL:
+            self.after += block
+        if (row := text.rfind(b"<row ")) >= 0:
+            self._measure(text, row)
+            self.after = text[row:]
+        if not self.last_line:
+            self.rows += block.count(_END)
+        self._held = block[-_STRADDLE:]
+
+    def _measure(self, text: bytes, row: int) -> None:
+        """Lines and columns that calamine will hold of this text; `row` is where its last row begins."""
+        first, last = _ROW.search(text), _ROW.match(text, row)
+        columns = _widest(text)
+        self.columns = max(self.columns, columns)
+        if first and last:
+            self.last_line = int(last[1])
+            self.area = max(self.area, columns * (self.last_line - int(first[1]) + 1))
+
+
+def _widest(text: bytes) -> int:
+    """How many columns the cells of a text take; at least `_COLUMNS`, which is all that most sheets have."""
+    capital = (np.frombuffer(text, np.uint8) - ord("A")) < 26
+    if not (capital[1:] & capital[:-1]).any():
+        return _COLUMNS
+    return max((_column(match[1]) + 1 for match in _WIDE.finditer(text)), default=_COLUMNS)
+
+
+def look_through(workbook: Workbook, sheet: Sheet) -> Facts:
+    """Reads a sheet's text once: is it intact (its checksum), and how can it be read.
+
+    Raises SourceFileError for damaged data, and for cells so far apart that the rectangle around them, which calamine
+    holds, would not fit in memory.
+    """
+    look = _Look()
+    with workbook.opened(sheet.part) as stream:
+        while block := stream.read(_BLOCK):
+            look.add(block)
+    cuttable = look.opened and not look.other_quotes and look.last_line > 0
+    lines = max(look.last_line, look.rows)
+    if (look.area if cuttable else lines * look.columns) > _MOST_CELLS:
+        problem = f"{look.columns:,} columns by {lines:,} lines are too many: delete what stands far from the rows"
+        raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)
+    merged = [_rectangle(match) for match in _MERGED.finditer(look.after)]
+    return Facts(cuttable, look.errors, lines, merged)
+
+
+def _rectangle(match: re.Match[bytes]) -> Merged:
+    first_column, first_line, last_column, last_line = match.groups()
+    return int(first_line), _column(first_column), int(last_line), _column(last_column)
+
+
+def _column(letters: bytes) -> int:
+    """`A` is 0, `AA` is 26."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number - 1
+
+
+class Reader:
+    """Reads the cells of a sheet that was looked through, any number of times."""
+
+    def __init__(self, workbook: Workbook, sheet: Sheet, facts: Facts) -> None:
+        self._workbook, self._sheet, self._facts = workbook, sheet, facts
+
+    def top(self) -> Piece:
+        """The sheet's first rows, where its header is."""
+        return next(self._pieces(TOP), Piece(1, 0, []))
+
+    def pieces(self) -> Generator[Piece, None, None]:
+        """All rows that have cells, from the first one on. Raises SourceFileError for what neither library can read."""
+        return self._pieces(PIECE)
+
+    def _pieces(self, size: int) -> Generator[Piece, None, None]:
+        line = 0
+        if not self._facts.errors:
+            try:
+                for piece in self._by_calamine(size):
+                    if piece.line <= line:
+                        raise python_calamine.CalamineError("a row without its number")
+                    yield piece
+                    line = piece.line + len(piece.rows) - 1
+                return
+            except python_calamine.CalamineError:
+                pass  # from the line that was reached on
+        yield from self._by_openpyxl(line + 1)
+
+    def _by_calamine(self, size: int) -> Generator[Piece, None, None]:
+        """Pieces, the next one being read while one is taken: calamine lets other threads run."""
+        read = self._workbook.read
+        parts = {"xl/styles.xml": read(self._workbook.styles), "xl/sharedStrings.xml": read(self._workbook.strings)}
+        size = max(size, 4 * len(parts["xl/sharedStrings.xml"] or b""))  # calamine reads them for each piece anew
+        with self._workbook.opened(self._sheet.part) as stream, ThreadPoolExecutor(1) as thread:
+            texts = _cut(stream, size) if self._facts.cuttable else iter([stream.read()])
+
+            def load() -> python_calamine.CalamineSheet | None:
+                text = next(texts, None)
+                return None if text is None else self._load(parts, text)
+
+            waiting = thread.submit(load)
+            while (loaded := waiting.result()) is not None:
+                waiting = thread.submit(load)
+                if loaded.start is not None:
+                    line, column = loaded.start
+                    yield Piece(line + 1, column, loaded.to_python())
+
+    def _load(self, parts: dict[str, bytes | None], text: bytes) -> python_calamine.CalamineSheet:
+        """A piece of the sheet as a workbook that calamine has read."""
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w") as package:
+            for name, skeleton in _SKELETON.items():
+                package.writestr(name, skeleton)
+            package.writestr(
+                "xl/workbook.xml", _BOOK.format(relations=_RELATIONS, date1904=int(self._workbook.date1904))
+            )
+            for name, part in (*parts.items(), ("xl/worksheets/sheet1.xml", text)):
+                if part is not None:
+                    package.writestr(name, part)
+        held.seek(0)
+        return python_calamine.load_workbook(held).get_sheet_by_index(0)
+
+    def _by_openpyxl(self, line: int) -> Generator[Piece, None, None]:
+        """Rows from a line on."""
+        import openpyxl  # slow to import, and seldom needed
+
+        path, sheet = self._workbook.path, self._sheet.name
+        try:
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            try:
+                book[sheet].reset_dimensions()
+                rows = book[sheet].iter_rows(min_row=line, values_only=True)
+                while batch := list(islice(rows, _SLOW_ROWS)):
+                    width = max(map(len, batch))
+                    yield Piece(line, 0, [(*row, *(None,) * (width - len(row))) for row in batch])
+                    line += len(batch)
+            finally:
+                book.close()
+        except (ValueError, TypeError, KeyError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
+            told = " ".join(str(error).split())
+            problem = f"can't be read from line {line} on ({told}): save it again, or export it as CSV"
+            raise SourceFileError(str(path), problem, sheet=sheet) from None
+
+
+def _cut(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """The text of a sheet in texts of their own, with whole rows of about `size` bytes each."""
+    head = rest = b""
+    while block := stream.read(size):
+        if not head:
+            rest, block = b"", rest + block
+            start = block.find(_OPENING) + len(_OPENING)
+            head, block = (block[:start], block[start:]) if start >= len(_OPENING) else (head, block)
+        end = block.rfind(_END) + len(_END)
+        if head and end >= len(_END):
+            yield b"".join((head, rest, memoryview(block)[:end], _CLOSING))
+            rest = block[end:]
+        else:
+            rest += block
