@@ -25,6 +25,7 @@ Kind: TypeAlias = Literal[
     "quarantined",
     "cleared",
     "config",
+    "mapping",
     "token",
     "tenant",
     "run",

@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_url: Annotated[
         str | None, _meta("PostgreSQL to use instead of the embedded one: postgresql://.", secret=True)
     ] = None
+    ops_url: Annotated[
+        str | None, _meta("The operator's PostgreSQL that `sync` reads, where `--ops-url` is not given.", secret=True)
+    ] = None
     redis_server: Annotated[
         str | None,
         _meta(
@@ -75,6 +78,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flush_batch: Annotated[int, _meta("Affiliates whose boards one flush step writes.", ge=1, le=1_000_000)] = 100_000
     quarantine_limit: Annotated[int, _meta("Rows a tenant's quarantine holds.", ge=1)] = 100_000
     parked_limit: Annotated[int, _meta("Rows of a tenant that may wait for a person or a day.", ge=1)] = 100_000
+
+    # the operations database
+    ops_timeout_s: Annotated[
+        float, _meta("Seconds that one statement may take on the operations database.", gt=0, le=86_400)
+    ] = 60.0
+    sync_overlap_s: Annotated[
+        int, _meta("Seconds by which a row may be committed late and is still read by the next `sync`.", ge=0)
+    ] = 3600
+    sync_overlap_rows: Annotated[
+        int, _meta("Ids below the highest one read that every `sync` reads again.", ge=0, le=1_000_000)
+    ] = 500
+    sync_scan_rows: Annotated[
+        int, _meta("Rows a table may have to be read whole by every `sync` where an index is lacking.", ge=0)
+    ] = 20_000
 
     # the API
     host: Annotated[str, _meta("Address the API listens on.", min_length=1)] = "127.0.0.1"
@@ -127,6 +144,7 @@ _SCHEMES = {
     "redis_url": ("redis://", "rediss://", "unix://"),
     "queue_url": ("redis://", "rediss://", "unix://"),
     "archive_url": ("postgresql://", "postgres://"),
+    "ops_url": ("postgresql://", "postgres://"),
 }
 
 
