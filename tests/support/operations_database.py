@@ -43,13 +43,9 @@ create index on bonus (atualizado_em);
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """The URL of an embedded PostgreSQL of one's own."""
-    settings = Settings(redis_url="redis://unused")
     with scratch_dir() as path:
-        home = path / "postgres"
-        home.mkdir(mode=0o755)
-        import msgspec
-
-        with embedded.lease(msgspec.structs.replace(settings, data_dir=str(home)), postgres=True) as held:
+        settings = Settings(data_dir=str(path / "postgres"), redis_url="redis://unused")
+        with embedded.lease(settings, postgres=True) as held:
             assert held.archive_url is not None
             yield held.archive_url
 
