@@ -24,12 +24,16 @@ Kind: TypeAlias = Literal[
     "released",
     "quarantined",
     "cleared",
+    "moved",
+    "declared",
+    "undone",
     "config",
     "mapping",
     "token",
     "tenant",
     "run",
 ]
+Place: TypeAlias = tuple[int, int]
 _LEVEL: Final = 1
 _WIDTHS: Final = (("<u1", 8), ("<u2", 16), ("<u4", 32), ("<u8", 64))
 
@@ -60,6 +64,12 @@ def entry(kind: Kind, body: dict[str, Any]) -> Entry:
 def body(data: bytes) -> dict[str, Any]:
     """What was put into an entry."""
     return dict(msgspec.msgpack.decode(_zstd.decompress(data)))
+
+
+def place(entry_id: str) -> Place:
+    """An entry's place in the stream, by which entries compare."""
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)
 
 
 def column(values: npt.NDArray[np.int64]) -> list[Any]:

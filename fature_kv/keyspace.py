@@ -67,6 +67,11 @@ class TenantKeys(NamedTuple):
         return f"{self.prefix}sync"
 
     @property
+    def decisions(self) -> str:
+        """Hash: what managers decided, by the entry of the journal that tells it."""
+        return f"{self.prefix}decisions"
+
+    @property
     def fsync(self) -> str:
         """Written to wait for the fsync of all that was written before (durability `waitaof`)."""
         return f"{self.prefix}fsync"

@@ -10,9 +10,10 @@ from typing import Final
 from fature_kv.scripts import names as script_names
 from fature_kv.scripts import script
 
-COMMANDS: Final = ("flush", "waits", "ripe", "fsync", "acknowledge", "tenants", "unlink", "transaction")
+COMMANDS: Final = ("flush", "waits", "ripe", "fsync", "begin", "acknowledge", "tenants", "unlink", "transaction")
 """Plain commands that write (`Store.write`): the flusher's token, two queues of parked rows, what is fsynced, a run's
-entry in the list of those that ended, the list of tenants, keys of generations nobody reads, and boards."""
+entry in the list of runs when it begins and when it has ended, the list of tenants, keys of generations nobody reads,
+and boards."""
 ANSWERS: Final = ("answer",)
 """What is told to others: the API's writer answers requests."""
 

@@ -13,7 +13,7 @@ for i = 3, #ARGV do
   local waiting = redis.call('HGET', pending, ARGV[i])
   if waiting then
     redis.call('HDEL', pending, ARGV[i])
-    redis.call('HINCRBY', KEYS[i], 'network_size', waiting)
+    if redis.call('HINCRBY', KEYS[i], 'network_size', waiting) == 0 then redis.call('HDEL', KEYS[i], 'network_size') end
     local sponsor = redis.call('HGET', KEYS[i], 'sponsor_id')
     if sponsor then redis.call('HINCRBY', pending, sponsor, waiting) end
     taken = taken + 1

@@ -14,6 +14,7 @@ import pytest
 
 from fature_kv import journal, scripts, stop_points, tenants
 from fature_kv.access import tokens
+from fature_kv.archive.undo import void_rows
 from fature_kv.cli.decoding import kind_of
 from fature_kv.commission import configuration
 from fature_kv.domain.commission import DEFAULT
@@ -151,7 +152,10 @@ def live(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 session.apply(rows)
         session.apply(rows_beside())
         session.apply(newcomer())
+        session.move(2, None, "a mistake")
+        session.declare(2, 20_000, "played elsewhere")
         session.finish({"kind": "import", "files": ["sample"], "started_at": NOW})
+        void_rows(store, SLUG, Settings(), [("casino_bets_v", str(2**53 - 2))], "deleted", clock=lambda: NOW)
     found.look()
     yield found
     store.call("FLUSHALL")

@@ -38,6 +38,7 @@ Permission: TypeAlias = Literal[
     "boards:read",  # leaderboards
     "config:read",
     "config:write",
+    "decisions:write",  # a player declared qualified
     "events:write",
     "export",
     "names:full",  # names, e-mail and phone of other people

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-import msgspec
 from litestar import Controller, Request, get, post
+from litestar.datastructures import State
 from litestar.params import PathParameter, QueryParameter
 
-from fature_kv.api import parameters
+from fature_kv.api import decisions, parameters
+from fature_kv.api.bodies import OverrideOperation
 from fature_kv.api.parameters import Cursor, Limit
-from fature_kv.api.problems import NotImplementedYet, responses
+from fature_kv.api.problems import responses
 from fature_kv.api.session import Opened
 from fature_kv.domain.calendar import PERIODS
-from fature_kv.errors import UsageError
 from fature_kv.figures import affiliates, dashboard, explanation, levels, referrals, streaks, summaries
 from fature_kv.figures.answers import (
     AffiliateAnswer,
@@ -120,25 +120,20 @@ class AffiliatesController(Controller):
     @post(
         "/{affiliate_id:int}/validate-cpa",
         status_code=200,
-        summary="Why a player qualified, or not yet",
-        responses=responses("not-implemented"),
+        summary="Why a player qualified, or not yet; a manager may declare it",
+        operation_class=OverrideOperation,
+        responses=responses(),
     )
-    async def validate_cpa(self, session: Opened, request: Request[Any, Any, Any], affiliate_id: Id) -> CpaAnswer:
-        """The criteria met, the sums that decided, and who earns what by it."""
+    async def validate_cpa(
+        self, session: Opened, request: Request[Any, Any, Any], affiliate_id: Id, state: State
+    ) -> CpaAnswer:
+        """The criteria met, the sums that decided, and who earns what by it.
+
+        With `override` a manager declares the player qualified on a day, which wins over the criteria.
+        """
         session.need("figures:read")
-        _refuse_override(await request.body())
+        override = decisions.override_of(await request.body())
+        if override is not None:
+            session.need("decisions:write")
+            await decisions.declare(state, session, affiliate_id, override)
         return await session.answer(lambda tenant: explanation.validate_cpa(tenant, affiliate_id, session.viewer))
-
-
-def _refuse_override(body: bytes) -> None:
-    """A manager's decision comes later; it must not be taken for a question."""
-    if not body.strip():
-        return
-    try:
-        asked = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"the body is no JSON: {error}") from None
-    if not isinstance(asked, dict):
-        raise UsageError("the body: expected an object, or nothing")
-    if asked.get("override"):
-        raise NotImplementedYet("override: a manager's decision on a qualification comes with a later version")

@@ -37,8 +37,8 @@ _REV: Final = _object(["levels_bp"], {"levels_bp": _FIVE, "negative_carryover": 
 _DAY: Final = Schema(type=[OpenAPIType.STRING, OpenAPIType.NULL], description="A day, YYYY-MM-DD.")
 
 
-def _json(schema: Schema) -> RequestBody:
-    return RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+def _json(schema: Schema, *, required: bool = True) -> RequestBody:
+    return RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=required)
 
 
 @dataclass
@@ -47,6 +47,19 @@ class EventsOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = _json(Schema(type=OpenAPIType.ARRAY, items=_ROW, min_items=1))
+
+
+@dataclass
+class OverrideOperation(Operation):
+    """`POST /affiliates/{id}/validate-cpa`"""
+
+    def __post_init__(self) -> None:
+        properties = {
+            "override": Schema(type=OpenAPIType.BOOLEAN, description="Without it the request is a question."),
+            "day": _DAY,
+            "reason": Schema(type=OpenAPIType.STRING, min_length=1, max_length=500),
+        }
+        self.request_body = _json(_object([], properties), required=False)
 
 
 @dataclass

@@ -54,16 +54,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "figure-overflow": Kind(422, "A sum would no longer be exact", "Look for a wrong amount; nothing was applied."),
     "too-many-requests": Kind(429, "Too many requests", "Wait as long as `Retry-After` says."),
     "internal": Kind(500, "Something went wrong on our side", "Try again; if it stays, report it with the time."),
-    "not-implemented": Kind(501, "Not available in this version", "Leave it out."),
     "unavailable": Kind(503, "The service can't answer now", "Send the same again after `Retry-After` seconds."),
     "limit-reached": Kind(507, "A bounded store is full", "Clear quarantined or parked rows, then send it again."),
 }
 _COMMON: Final = ("bad-request", "unauthorized", "forbidden", "not-found", "unavailable")
 _BY_STATUS: Final = {kind.status: slug for slug, kind in KINDS.items()}
-
-
-class NotImplementedYet(errors.FatureError):
-    """A part of the contract that comes with later work."""
 
 
 class UnsupportedMediaType(errors.FatureError):
@@ -79,7 +74,6 @@ _BY_ERROR: Final[tuple[tuple[type[errors.FatureError], str], ...]] = (
     (errors.ServerUnavailable, "unavailable"),
     (errors.Refused, "unavailable"),
     (errors.FigureOverflow, "figure-overflow"),
-    (NotImplementedYet, "not-implemented"),
     (UnsupportedMediaType, "unsupported-media-type"),
 )
 

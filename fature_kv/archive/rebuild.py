@@ -8,18 +8,20 @@ deletes, and a hold on writers that ends by itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from fature_kv import tenants
+from fature_kv.archive import voids
 from fature_kv.archive.replay import Progress, Replay
 from fature_kv.commission import configuration
-from fature_kv.errors import ConfigMoved, FatureError, ServerUnavailable
+from fature_kv.errors import ConfigMoved, Conflict, FatureError, GenerationMoved, ServerUnavailable
+from fature_kv.ingest import decisions
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.session import new_run, system_clock
 from fature_kv.keyspace import TenantKeys, tenant_keys
-from fature_kv.scripts import script
+from fature_kv.scripts import Word, script
 from fature_kv.settings import Settings
 from fature_kv.store import Store
 
@@ -32,10 +34,8 @@ def rebuild_from_journal(
     store: Store, slug: str, settings: Settings, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Restores a tenant's figures from its journal; returns what was done."""
-    keys = tenant_keys(slug)
     started = time.monotonic()
-    replay = _rebuilt(store, slug, settings, progress)
-    delete_generations(store, keys)
+    replay = rebuilt(store, slug, settings, progress)
     return {
         "tenant": slug,
         "from": "journal",
@@ -45,13 +45,29 @@ def rebuild_from_journal(
     }
 
 
-def _rebuilt(store: Store, slug: str, settings: Settings, progress: Progress | None) -> Replay:
+class Undoing(NamedTuple):
+    """A decision to take rows back: those of a run, or single ones `(source, id)`."""
+
+    run: str | None
+    rows: Sequence[tuple[str, str]]
+    reason: str
+
+
+def rebuilt(
+    store: Store, slug: str, settings: Settings, progress: Progress | None, undoing: Undoing | None = None
+) -> Replay:
+    """Folds the tenant anew, without what is to be taken back, and puts it in the place of the live generation.
+
+    The swap records the decision too: either it is there and all figures follow it, or neither.
+    """
+    keys = tenant_keys(slug)
     for _ in range(_SWAPS):
         live = tenants.get(store, slug).live
         try:
-            with building(store, slug, settings) as replay:
+            with building(store, slug, settings, undoing) as replay:
                 replay.catch_up(progress)
-                _swap(store, tenant_keys(slug), live, replay)
+                _swap(store, keys, live, replay, undoing)
+            delete_generations(store, keys)
             return replay
         except ConfigMoved:
             continue  # folded under rules that no longer hold: begin again
@@ -59,8 +75,11 @@ def _rebuilt(store: Store, slug: str, settings: Settings, progress: Progress | N
 
 
 @contextmanager
-def building(store: Store, slug: str, settings: Settings) -> Iterator[Replay]:
-    """A new generation to fold the journal into; given up when the block fails or does not swap it in."""
+def building(store: Store, slug: str, settings: Settings, undoing: Undoing | None = None) -> Iterator[Replay]:
+    """A new generation to fold the journal into; given up when the block fails or does not swap it in.
+
+    Conflict when another rebuild of the tenant begins meanwhile: its generation is the one that is built then.
+    """
     keys = tenant_keys(slug)
     check_whole(store, keys)
     tenant = tenants.get(store, slug)
@@ -78,8 +97,15 @@ def building(store: Store, slug: str, settings: Settings) -> Iterator[Replay]:
         run=new_run("rebuild", system_clock()),
         building=True,
     )
+    void = voids.read(store, keys)  # behind `open`: no decision can be swapped in from there on but by this one
+    if undoing is not None:
+        void.add(undoing.run, undoing.rows, voids.END)
     try:
-        yield Replay(fold)
+        yield Replay(fold, void)
+    except GenerationMoved:
+        raise Conflict(
+            f"another rebuild, reconcile or undo of '{slug}' began meanwhile: run this again after it"
+        ) from None
     finally:
         if store.call("HGET", keys.control, "building") == str(number).encode():
             step(store, keys, tenant.live, number, "abandon")
@@ -94,21 +120,30 @@ def check_whole(store: Store, keys: TenantKeys) -> None:
         raise FatureError("the journal was trimmed into the archive: use `--from archive`")
 
 
-def step(store: Store, keys: TenantKeys, live: int, number: int, name: str, *words: int | str) -> str:
+def step(store: Store, keys: TenantKeys, live: int, number: int, name: str, *words: Word) -> str:
     """One step of lua/generation.lua."""
     states = [keys.generation(live).state, keys.generation(number).state]
-    reply: bytes = store.run(script("generation"), [keys.control, keys.journal, *states], [name, number, *words])
+    own = [keys.control, keys.journal, *states, keys.decisions]
+    reply: bytes = store.run(script("generation"), own, [name, number, *words])
     return reply.decode()
 
 
-def _swap(store: Store, keys: TenantKeys, live: int, replay: Replay) -> None:
+def _swap(store: Store, keys: TenantKeys, live: int, replay: Replay, undoing: Undoing | None) -> None:
     number = replay.fold.generation
     for _ in range(_SWAPS):
         step(store, keys, live, number, "hold", system_clock() + _HOLD_US)
         replay.catch_up()
-        if step(store, keys, live, number, "swap", replay.last, replay.fold.configuration.revision) == "OK":
+        recorded = () if undoing is None else _recorded(replay, undoing)
+        if step(store, keys, live, number, "swap", replay.last, replay.fold.configuration.revision, *recorded) == "OK":
             return
     raise FatureError("the journal grew while writers were held: is another clock ahead of ours? Run it again")
+
+
+def _recorded(replay: Replay, undoing: Undoing) -> tuple[str, bytes, bytes]:
+    """The journal entry of the decision, with all its rows, and the decision as it is kept, with how many they are."""
+    told = {"undone": undoing.run, "reason": undoing.reason, "at": system_clock(), "void": dict(replay.left_out)}
+    kind, data = replay.fold.entry("undone", {**told, "rows": [list(row) for row in undoing.rows]})
+    return kind, data, decisions.told({"kind": kind, **told})
 
 
 def delete_generations(store: Store, keys: TenantKeys) -> None:

@@ -1,27 +1,36 @@
 """The journal folded again: the same fold, into another generation, without journaling a second time.
 
 Entries come in the order they were written, so what was decided once (accepted links, first bets, the last-read
-`cadastro`) is taken, never decided anew. People, links and rows are gathered into windows; what parks or quarantines
-keeps its place between them.
+`cadastro`, managers' decisions) is taken, never decided anew. People, links and rows are gathered into windows; what
+parks or quarantines keeps its place between them.
+
+Void rows are left out, as if they had never come (DOMAIN.md, "Undo"). What hung on them is then for the fold to say: a
+row whose person is gone waits, a link that would close a loop is refused, a row that had given way counts, a decision
+about somebody who is gone lapses. To come to the same each time, whatever the windows, people, links and money are not
+put before what stood before them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from fature_kv import journal
+from fature_kv.archive.voids import Voids
+from fature_kv.domain import calendar
 from fature_kv.domain.rows import Bet, Link, Person, Row
-from fature_kv.errors import FatureError
-from fature_kv.ingest import boards, links, money, moves, parking, people, sizes
+from fature_kv.errors import Conflict, FatureError, NotFound
+from fature_kv.ingest import boards, decisions, links, money, moves, parking, people, sizes
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.newest import unpack_version
-from fature_kv.ingest.window import Window, unpack_row
+from fature_kv.ingest.window import Origin, Parked, Window, row_id, source_of, unpack_row
 from fature_kv.store import Store
 
 _ENTRIES_AT_ONCE = 500
+_PEOPLE, _LINKS, _MONEY = range(3)
 Progress = Callable[[int, int], None]
 
 
@@ -35,13 +44,19 @@ def entries(store: Store, stream: str, after: str) -> Iterator[tuple[str, str, d
 
 
 class Replay:
-    """A building generation, and how far it has come."""
+    """A building generation, and how far it has come. `left_out` counts, by source, the rows that are void by the
+    decision that is just being carried out."""
 
-    def __init__(self, fold: Fold) -> None:
+    def __init__(self, fold: Fold, voids: Voids) -> None:
         self.fold = fold
         self.last = "0"
         self.folded = 0
+        self.left_out: Counter[str] = Counter()
+        self._voids = voids
+        self._phase = _PEOPLE
         self._rows: list[Row] = []
+        self._origins: list[Origin] = []
+        self._released: list[tuple[Row, Parked]] = []
         self._personal: dict[int, tuple[str, str, str]] = {}
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "personal": self._take_personal,
@@ -52,6 +67,9 @@ class Replay:
             "released": self._release,
             "quarantined": self._quarantine,
             "cleared": self._clear,
+            "moved": self._move,
+            "declared": self._declare,
+            "undone": lambda _: self._flush(),
         }
 
     def catch_up(self, progress: Progress | None = None) -> None:
@@ -59,10 +77,10 @@ class Replay:
         stream = self.fold.tenant.journal
         total = self.folded + int(self.fold.store.call("XLEN", stream)) if self.last == "0" else 0
         for entry_id, kind, body in entries(self.fold.store, stream, self.last):
+            self.last = entry_id
             handler = self._handlers.get(kind)  # configuration, tokens and runs are of no generation
             if handler:
                 handler(body)
-            self.last = entry_id
             self.folded += 1
             if progress and self.folded % _ENTRIES_AT_ONCE == 0:
                 progress(self.folded, max(total, self.folded))
@@ -79,43 +97,61 @@ class Replay:
         self._personal.update((person, tuple(rest)) for person, *rest in body["people"])
 
     def _take_people(self, body: dict[str, Any]) -> None:
+        found: list[Row] = []
         for person, status, registered_at, updated_at in body["people"]:
             name, email, phone = self._personal.pop(person)
-            self._take(Person(person, name, email, phone, status, registered_at, updated_at))
-        self._release({"fields": body["released"]})
+            found.append(Person(person, name, email, phone, status, registered_at, updated_at))
+        self._take(_PEOPLE, found, body)
 
     def _take_links(self, body: dict[str, Any]) -> None:
-        for link in body["links"]:
-            self._take(Link(*link))
-        self._release({"fields": body["released"]})
+        self._take(_LINKS, [Link(*link) for link in body["links"]], body)
 
     def _take_rows(self, body: dict[str, Any]) -> None:
-        for source, row, version, _ in body["money"]:
-            self._take(unpack_version(source, row, version))
+        found: list[Row] = [unpack_version(source, row, version) for source, row, version, _ in body["money"]]
         columns = [journal.values(column).tolist() for column in body.get("bets", ())]
-        for bet in zip(*columns, strict=True):
-            self._take(Bet(*bet))
-        self._release({"fields": body.get("released", ())})
+        found += [Bet(*bet) for bet in zip(*columns, strict=True)]
+        self._take(_MONEY, found, body)
 
-    def _take(self, row: Row) -> None:
-        self._rows.append(row)
+    def _take(self, phase: int, rows: Sequence[Row], body: dict[str, Any]) -> None:
+        """Gathers an entry's rows. Those that had waited come from where they wait here: they are rows of the run that
+        brought them, and void with it."""
+        if self._voids and (phase < self._phase or phase == _LINKS):
+            self._flush()
+        self._phase = phase
+        fields = body.get("released", ())
+        if fields:
+            waited = set(fields)
+            rows = [row for row in rows if parking.parked_field(row) not in waited]
+            self._released += parking.waiting(self.fold, fields)
+        if self._voids:
+            rows = [row for row in rows if not self._is_void(body["run"], source_of(row), row_id(row))]
+        self._rows += rows
+        self._origins += [Origin(body["run"], body["at"])] * len(rows)
         if len(self._rows) >= self.fold.settings.window_rows:
             self._flush()
 
+    def _is_void(self, run: str, source: str, row: str | None) -> bool:
+        void = self._voids.row(run, source, row, journal.place(self.last))
+        if void and self._voids.just_now(run, source, row):
+            self.left_out[source] += 1
+        return void
+
     def _flush(self) -> None:
-        rows, self._rows = self._rows, []
-        if not rows:
+        window = Window(self._rows, self._released, origins=self._origins)
+        self._rows, self._origins, self._released = [], [], []
+        self._phase = _PEOPLE
+        if not window.good:
             return
-        window = Window(rows)
         parking.look_up_quarantine(self.fold, window)
         people.apply(self.fold, window)
         links.apply(self.fold, window)
         if window.links:
             moves.drain(self.fold)
         money.apply(self.fold, window)
-        for row, told in zip(rows, window.answers(), strict=True):
-            if told.result not in ("applied", "duplicate"):
-                raise FatureError(f"the journal is not whole: {row} was applied once and now is {told}")
+        if not self._voids and not window.outcomes <= {"applied", "duplicate"}:
+            raise FatureError(
+                f"the journal is not whole: a row before entry {self.last} was applied once and now is not"
+            )
 
     # -- what waits and what is bad ---------------------------------------------------------------------------------
 
@@ -126,29 +162,65 @@ class Replay:
         for field, packed in body["rows"]:
             entry = msgspec.msgpack.decode(packed)
             person, row = entry["person"], unpack_row(entry["row"])
+            if self._is_void(entry["run"], source_of(row), row_id(row)):
+                continue
             place = [False, False, parking.due_ms(row)]
             if person is not None:
                 place = [keys(self.fold.keys.waits(person)), keys(self.fold.keys.affiliate(person)), False]
             rows.append([field, packed, *place])
-        plan = {"parked": rows, "quarantined": [], "limits": parking.limits(self.fold), "unquarantine": body["cleared"]}
+        kept = {row[0].rpartition(":")[0] for row in rows}
+        cleared = [field for field in body["cleared"] if field in kept]
+        plan: dict[str, Any] = {
+            "parked": rows,
+            "quarantined": [],
+            "limits": parking.limits(self.fold),
+            "unquarantine": cleared,
+        }
         unpark = parking.places(self.fold, [row[0] for row in rows], keys)
         if self.fold.apply("park", keys, unpark=unpark, **plan):
             raise FatureError("the journal is not whole: a row waits on somebody who is there")
 
     def _release(self, body: dict[str, Any]) -> None:
-        if body["fields"]:
-            self._flush()
-            keys = self.fold.key_list()
-            unpark = parking.places(self.fold, body["fields"], keys)
-            self.fold.apply("settle", keys, state=[], unpark=unpark)
+        """Rows that waited and gave way to others: tried again, since the others may be void."""
+        self._flush()
+        self._released += parking.waiting(self.fold, body["fields"])
+        self._phase = _MONEY
 
     def _quarantine(self, body: dict[str, Any]) -> None:
         self._flush()
         keys = self.fold.key_list()
-        plan = {"parked": [], "quarantined": body["rows"], "limits": parking.limits(self.fold)}
-        unpark = parking.places(self.fold, body.get("released", ()), keys)
+        rows, released = body["rows"], body.get("released", ())
+        if self._voids:
+            rows = [row for row in rows if not self._is_void_entry(msgspec.json.decode(row[1]))]
+            kept = {field for field, _ in rows}
+            released = [field for field in released if field.rpartition(":")[0] in kept]
+        plan = {"parked": [], "quarantined": rows, "limits": parking.limits(self.fold)}
+        unpark = parking.places(self.fold, released, keys)
         self.fold.apply("park", keys, unpark=unpark, **plan)
 
+    def _is_void_entry(self, entry: dict[str, Any]) -> bool:
+        return self._voids.row(entry["run"], entry["source"], entry["id"], journal.place(self.last))
+
     def _clear(self, body: dict[str, Any]) -> None:
+        if not self._voids.run(body["run"], journal.place(self.last)):
+            self._flush()
+            self.fold.apply("settle", self.fold.key_list(), state=[], unquarantine=body["fields"])
+
+    # -- managers' decisions ----------------------------------------------------------------------------------------
+
+    def _move(self, body: dict[str, Any]) -> None:
+        self._decide(
+            lambda: decisions.move(self.fold, body["affiliate_id"], body["sponsor_id"], body["reason"], body["at"])
+        )
+
+    def _declare(self, body: dict[str, Any]) -> None:
+        day = None if body["qualified_on"] is None else calendar.parse_day(body["qualified_on"])
+        self._decide(lambda: decisions.declare(self.fold, body["affiliate_id"], day, body["reason"], body["at"]))
+
+    def _decide(self, decide: Callable[[], bool]) -> None:
         self._flush()
-        self.fold.apply("settle", self.fold.key_list(), state=[], unquarantine=body["fields"])
+        try:
+            decide()
+        except (NotFound, Conflict):
+            if not self._voids:
+                raise

@@ -141,6 +141,8 @@ def _own_state(store: Store, key: str, limit: int, _: re.Match[str]) -> Decoded:
     if own.moving:
         through, path = own.moving
         shown["moving"] = f"up to {day_text(through)} under {', '.join(map(str, path)) or 'nobody'}"
+    if own.declared_on is not None:
+        shown["declared_on"] = day_text(own.declared_on)
     if own.qualification:
         shown["criteria"] = own.qualification.criteria
         shown["sums"] = dict(zip(MINIMUMS, own.qualification.sums, strict=True))
@@ -323,7 +325,8 @@ _TENANT_KINDS: Final[dict[str, Kind]] = {
     "control": Kind("which generation is live or being built, and the configuration's revision", _fields),
     "config": Kind("versions of the commission configuration", _json_fields),
     "journal": Kind("everything that can't be recomputed, in order", _journal),
-    "runs": Kind("finished runs and their counts", _json_fields),
+    "runs": Kind("runs and their counts", _json_fields),
+    "decisions": Kind("what managers decided, by entry of the journal", _json_fields),
     "mapping": Kind("the tenant's own names of tables, columns and status words", _json_text),
     "sync": Kind("how far each source of an operations database was read", _json_fields),
     "fsync": Kind("counts waits for the disk (durability waitaof)", _text),
@@ -331,7 +334,7 @@ _TENANT_KINDS: Final[dict[str, Kind]] = {
 }
 _GENERATION_KINDS: Final[dict[str, Kind]] = {
     "state": Kind("when a row was last applied and a run last finished", _fields),
-    "forest": Kind("every link in the order it was accepted", _forest),
+    "forest": Kind("every link and move in the order they were made", _forest),
     "moves": Kind("people whose history has to follow a link", _numbers),
     "pending-sizes": Kind("what network sizes still have to gain", _numbers),
     "dirty": Kind("what the leaderboards have to look at again", _dirty),

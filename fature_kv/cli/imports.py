@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fature_kv import tenants
 from fature_kv.cli import loading
 from fature_kv.cli.command import Command, Subcommands, add_tenant
-from fature_kv.cli.output import Column, Output
+from fature_kv.cli.output import Column, Output, print_counts
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import REASONS
 from fature_kv.errors import EmbeddedError, NotFound, ServerUnavailable
@@ -60,13 +60,7 @@ def print_result(output: Output, document: dict[str, Any], rows: int) -> None:
         rate=output.number(document["rows_per_second"]),
         run=document["run"],
     )
-    lines = [[f"{output.text('applied')}: {source}", output.number(n)] for source, n in document["applied"].items()]
-    lines += [[output.text(name), output.number(document[name])] for name in ("duplicates", "parked") if document[name]]
-    lines += [
-        [f"{output.text('quarantined')}: {reason} ({REASONS.get(reason, '')})", output.number(n)]
-        for reason, n in document["quarantined"].items()
-    ]
-    output.table([Column("result"), Column("rows", True)], lines)
+    print_counts(output, document)
 
 
 # -- dry run --------------------------------------------------------------------------------------------------------

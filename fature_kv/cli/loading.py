@@ -70,6 +70,7 @@ def run(command: Command, store: Store, slug: str, kind: str, about: dict[str, A
     about = {"kind": kind, **about, "started_at": now_us()}
     loaded = Loaded(session)
     try:
+        session.begin(about)
         with _stoppable(command) as stopped, session.following():
             if apply_all(loaded, stopped):
                 session.finish(about)
@@ -77,6 +78,7 @@ def run(command: Command, store: Store, slug: str, kind: str, about: dict[str, A
     except OperationsError:
         with suppress(FatureError):
             session.settle()
+            session.begin(about)
         _tell(command, loaded, exact=True)
         raise
     except BaseException:
@@ -87,6 +89,7 @@ def run(command: Command, store: Store, slug: str, kind: str, about: dict[str, A
     if not loaded.finished:
         with suppress(FatureError):  # what is left undone is done by the next run
             session.settle()
+            session.begin(about)
         _tell(command, loaded, exact=True)
         raise KeyboardInterrupt
     return loaded

@@ -17,14 +17,30 @@ from typing import NoReturn
 
 import fature_kv
 from fature_kv import settings as settings_of
-from fature_kv.cli import configs, demo, doctor, imports, inspect, mapping, repair, runs, servers, shows, sync, tenants
+from fature_kv.cli import (
+    configs,
+    decisions,
+    demo,
+    doctor,
+    imports,
+    inspect,
+    mapping,
+    repair,
+    runs,
+    servers,
+    shows,
+    sync,
+    tenants,
+)
 from fature_kv.cli.command import Command, Handler
 from fature_kv.cli.output import Output
 from fature_kv.cli.texts import LANGUAGES, language_of
 from fature_kv.errors import FatureError, SourceFileError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED, TERMINATED, BROKEN_PIPE = 1, 2, 130, 143, 141
-_GROUPS = (servers, demo, tenants, imports, sync, mapping, shows, configs, runs, repair, inspect, doctor)
+_GROUPS = (
+    servers, demo, tenants, imports, sync, mapping, shows, decisions, configs, runs, repair, inspect, doctor,
+)  # fmt: skip
 
 
 class Terminated(BaseException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from fature_kv.cli.texts import Language, money, number, text
+from fature_kv.domain.rows import REASONS
 
 _FOLDED: Final = 36
 """A column of texts may be as narrow before the table gets wider than the terminal; numbers are never cut."""
@@ -123,3 +124,22 @@ class Output:
                 progress.update(task, completed=done, rate=rate)
 
             yield show
+
+
+def print_counts(output: Output, document: dict[str, Any]) -> None:
+    """What became of rows: a document's applied, duplicates, parked and quarantined, and how many are left."""
+    lines = [[f"{output.text('applied')}: {source}", output.number(n)] for source, n in document["applied"].items()]
+    counts = [(name, document[name]) for name in ("duplicates", "parked")]
+    lines += [[output.text(name), output.number(count)] for name, count in counts if count]
+    lines += [
+        [f"{output.text('quarantined')}: {reason} ({REASONS.get(reason, '')})", output.number(n)]
+        for reason, n in document["quarantined"].items()
+    ]
+    if "left" in document:
+        lines.append([output.text("left"), output.number(document["left"])])
+    output.table([Column("result"), Column("rows", True)], lines)
+
+
+def progress_of(bar: Bar) -> Callable[[int, int], None]:
+    """What a rebuild calls now and then with how many entries are done, and of how many."""
+    return lambda done, total: bar(done, total=total)

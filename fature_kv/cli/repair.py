@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from fature_kv import tenants
 from fature_kv.cli.command import Command, Subcommands, add_tenant
 from fature_kv.cli.decoding import plain
-from fature_kv.cli.output import Bar, Column
+from fature_kv.cli.output import Column, progress_of
 from fature_kv.store import Store
 
 _SHOWN = 50
@@ -34,12 +33,7 @@ def rebuild(command: Command, store: Store, slug: str) -> dict[str, Any]:
 
     tenants.get(store, slug)
     with command.output.bar(1, f"rebuild {slug}") as bar:
-        return dict(rebuild_from_journal(store, slug, command.settings, _progress(bar)))
-
-
-def _progress(bar: Bar) -> Callable[[int, int], None]:
-    """What a rebuild calls now and then with how many entries are done, and of how many."""
-    return lambda done, total: bar(done, total=total)
+        return dict(rebuild_from_journal(store, slug, command.settings, progress_of(bar)))
 
 
 def _rebuild(command: Command) -> int:
@@ -60,7 +54,7 @@ def _reconcile(command: Command) -> int:
     with command.store() as store:
         tenants.get(store, slug)
         with command.output.bar(1, f"reconcile {slug}") as bar:
-            found = reconcile_with_journal(store, slug, command.settings, _progress(bar))
+            found = reconcile_with_journal(store, slug, command.settings, progress_of(bar))
     rows = [{"key": d.key, "field": plain(d.field), "live": plain(d.live), "rebuilt": plain(d.rebuilt)} for d in found]
     if command.output.json:
         command.output.document({"tenant": slug, "against": "journal", "count": len(rows), "differences": rows})

@@ -8,11 +8,15 @@ from typing import TypeAlias
 
 from fature_kv import tenants
 from fature_kv.cli.command import Command, Subcommands, add_tenant, day, now_us, person, whole
+from fature_kv.cli.decisions import print_decisions
 from fature_kv.cli.output import Column, Output
 from fature_kv.figures import affiliates, boards, levels
 from fature_kv.figures import tenant as tenant_of
 from fature_kv.figures.answers import Affiliate, AsOf, BoardAnswer, Level
 from fature_kv.figures.reading import Read, T, run
+from fature_kv.ingest.decisions import concerns
+from fature_kv.ingest.decisions import read as read_decisions
+from fature_kv.keyspace import tenant_keys
 from fature_kv.settings import PAGE_LIMIT_MAX
 from fature_kv.store import Store
 
@@ -50,8 +54,11 @@ def _affiliate(command: Command) -> int:
             output.document(found)
             return 0
         network = ask(store, slug, lambda tenant: levels.mlm_structure(tenant, who))
+        decided = [each for each in read_decisions(store, tenant_keys(slug)) if concerns(each, who)]
     print_affiliate(output, found)
     print_levels(output, network.levels)
+    if decided:
+        print_decisions(output, decided)
     print_freshness(output, found.as_of)
     return 0
 

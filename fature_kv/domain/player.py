@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from fature_kv.domain import cells, streaks
-from fature_kv.domain.commission import Configuration, Qualification
+from fature_kv.domain.commission import Configuration, Qualification, is_active, sums_of
 
 REV_BYTES: Final = 8
 
@@ -22,6 +22,7 @@ class Own(msgspec.Struct, array_like=True):
     `path` are the ancestors under which the history is folded, nearest first, five at most. `moving` is `(day, path)`
     while a long history goes to another path: what lies up to that day is there already. `totals` are own figures in
     the order of `cells.OWN_FIELDS`, `months` those that have own figures, `runs` the packed runs of active days.
+    `declared_on` is the day on which a manager declared the player qualified.
     """
 
     path: tuple[int, ...] = ()
@@ -31,6 +32,7 @@ class Own(msgspec.Struct, array_like=True):
     runs: bytes = b""
     first_deposit_on: int | None = None
     qualification: Qualification | None = None
+    declared_on: int | None = None
 
     @property
     def qualified_on(self) -> int | None:
@@ -76,6 +78,15 @@ def needs_history(before: Own, after: Own, first_touched: int, configuration: Co
 def first_deposit(days: Mapping[int, Sequence[int]]) -> int | None:
     """The first day with a counted deposit."""
     return min((day for day, own in days.items() if own[cells.OWN_DEPOSITS_COUNT] > 0), default=None)
+
+
+def qualification(own: Own, days: Mapping[int, Sequence[int]], configuration: Configuration) -> Qualification | None:
+    """Whether and when a player of these own days qualifies: a manager's word wins over the criteria."""
+    if own.declared_on is None:
+        return configuration.qualify(days)
+    counted = [numbers for day, numbers in days.items() if day <= own.declared_on]
+    totals = [sum(column) for column in zip(*counted, strict=True)] or NOTHING.totals
+    return Qualification(own.declared_on, None, sums_of(totals, sum(map(is_active, counted))))
 
 
 def outcome_effects(own: Own, sign: int) -> Iterator[Effect]:

@@ -102,7 +102,7 @@ class Fold:
         """A journal entry of this run."""
         return journal.entry(kind, {"run": self.run, "at": self.clock(), **body})
 
-    def apply(self, name: str, keys: KeyList, entries: Sequence[journal.Entry] = (), **plan: Any) -> Any:
+    def apply(self, name: str, keys: KeyList, entries: Sequence[tuple[Any, ...]] = (), **plan: Any) -> Any:
         """Runs a write script with the common fields of a plan (lua/include/common.lua); a rebuild doesn't journal."""
         whole = {
             "generation": str(self.generation),

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fature_kv.domain.rows import Link
 from fature_kv.errors import TreeMoved
-from fature_kv.ingest import parking
+from fature_kv.ingest import moves, parking, states
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.window import Item, Window
 
 _AT_ONCE = 200
+
+
+class _Held(NamedTuple):
+    """What there is of somebody: the first accepted sponsor and the present one (0 for none), and whether a decision
+    has given a link its time."""
+
+    first: int
+    sponsor: int
+    dated: bool
 
 
 def apply(fold: Fold, window: Window) -> None:
@@ -37,27 +46,29 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     forest = fold.sync_forest()
     fresh: dict[int, int] = {}
     held = _read(fold, items)
+    if _stand_elsewhere(fold, [person for person, user in held.items() if user and user.dated and not user.sponsor]):
+        moves.drain(fold)
+        return list(items)
     accepted: list[Item] = []
     waiting: list[tuple[Item, str, int]] = []
     bad: list[Item] = []
     early: list[Item] = []
     for item in items:
         link: Link = item.row
-        first = held[link.user_id]
-        if first == link.referrer_id:
+        user = held[link.user_id]
+        if user and user.first == link.referrer_id:
             window.settle([item], "duplicate")
         elif fold.is_early(link):
             early.append(item)
-        elif first is None or held[link.referrer_id] is None:
-            reason, person = (
-                (parking.MISSING_USER, link.user_id) if first is None else (parking.MISSING_REFERRER, link.referrer_id)
-            )
-            waiting.append((item, reason, person))
-        elif first or forest.is_above(link.user_id, link.referrer_id, fresh):
-            reason = "second_sponsor" if first else "cycle"
+        elif user is None:
+            waiting.append((item, parking.MISSING_USER, link.user_id))
+        elif held[link.referrer_id] is None:
+            waiting.append((item, parking.MISSING_REFERRER, link.referrer_id))
+        elif user.sponsor or user.first or forest.is_above(link.user_id, link.referrer_id, fresh):
+            reason = "second_sponsor" if user.sponsor or user.first else "cycle"
             bad.append(item._replace(row=parking.bad_link(link, reason)))
         else:
-            held[link.user_id] = link.referrer_id
+            held[link.user_id] = _Held(link.referrer_id, link.referrer_id, user.dated)
             fresh[link.user_id] = link.referrer_id
             accepted.append(item)
     refused = _hang(fold, window, accepted)
@@ -69,12 +80,20 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     return parking.park_links(fold, window, waiting)
 
 
-def _read(fold: Fold, items: Sequence[Item]) -> dict[int, int | None]:
-    """The first accepted sponsor of each person: 0 for none, None for somebody who is not there."""
+def _read(fold: Fold, items: Sequence[Item]) -> dict[int, _Held | None]:
+    """What there is of each person; None for somebody who is not there."""
     people = sorted({person for item in items for person in (item.row.user_id, item.row.referrer_id)})
-    commands = [("HMGET", fold.keys.affiliate(person), "rev", "first_sponsor_id") for person in people]
-    replies = fold.store.pipeline(commands)
-    return {p: None if rev is None else int(first or 0) for p, (rev, first) in zip(people, replies, strict=True)}
+    fields = ("rev", "first_sponsor_id", "sponsor_id", "tracked_at")
+    replies = fold.store.pipeline([("HMGET", fold.keys.affiliate(person), *fields) for person in people])
+    return {
+        person: None if rev is None else _Held(int(first or 0), int(sponsor or 0), tracked is not None)
+        for person, (rev, first, sponsor, tracked) in zip(people, replies, strict=True)
+    }
+
+
+def _stand_elsewhere(fold: Fold, people: Sequence[int]) -> bool:
+    """Whether a history still stands under a sponsor that a decision took away, dated by what a link will change."""
+    return any(player.own.path or player.own.moving for player in states.load(fold, people).values())
 
 
 def _hang(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:

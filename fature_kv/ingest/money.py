@@ -9,7 +9,7 @@ import numpy as np
 
 from fature_kv import journal
 from fature_kv.errors import FigureOverflow, SeenAlready, Stale
-from fature_kv.ingest import moves, parking, states
+from fature_kv.ingest import moves, parking
 from fature_kv.ingest.chunks import Chunk, sections
 from fature_kv.ingest.fold import Fold, KeyList
 from fature_kv.ingest.gains import Round, rounds
@@ -79,30 +79,18 @@ def _until_none_is_refused(fold: Fold, window: Window, rows: _Rows) -> None:
 
 def _attempt(fold: Fold, window: Window, rows: _Rows) -> None:
     """One try; rows of chunks that were refused are left without a result."""
-    players = _settled_players(
-        fold, {item.row.user_id for item in rows.money} | set(np.unique(rows.bets.user).tolist())
-    )
+    players = moves.settled(fold, {item.row.user_id for item in rows.money} | set(np.unique(rows.bets.user).tolist()))
     changes, waiting = newest_versions(fold, window, rows.money, held_versions(fold, rows.money), players)
     pages = SeenPages(fold, rows.bets.id)
     new, early = new_bets(fold, window, rows.bets, pages, players)
     _park(fold, window, [*waiting, *window.items(early)])
     pages.make_room(new.id)
     before = {change.before.user_id for change in changes if change.before} - players.keys()
-    players |= _settled_players(fold, before)
+    players |= moves.settled(fold, before)
     for turn, part in enumerate(rounds(fold, changes, new, players)):
         if turn:  # some of them were in a round before
-            players = _settled_players(fold, set(part.people))
+            players = moves.settled(fold, set(part.people))
         _run(fold, window, part, players, pages)
-
-
-def _settled_players(fold: Fold, people: set[int]) -> dict[int, Player]:
-    """States of those who exist; whoever is in the middle of a move is taken to its end first."""
-    players = states.load(fold, people)
-    unfinished = [player.id for player in players.values() if player.own.moving]
-    if unfinished:
-        moves.finish(fold, unfinished)
-        players = states.load(fold, people)
-    return players
 
 
 def _park(fold: Fold, window: Window, items: Sequence[Item]) -> None:

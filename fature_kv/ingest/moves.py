@@ -8,7 +8,7 @@ person whose recorded path differs: one chunk takes the whole history along, or 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -61,9 +61,15 @@ def drain(fold: Fold) -> int:
     raise parking.crowded(fold)
 
 
-def finish(fold: Fold, people: Sequence[int]) -> None:
-    """Ends moves that somebody began and left."""
-    _retry(fold, people, to_present_path=False)
+def settled(fold: Fold, people: Iterable[int]) -> dict[int, Player]:
+    """States of those who exist; whoever is in the middle of a move is taken to its end first."""
+    asked = list(people)
+    players = states.load(fold, asked)
+    unfinished = [player.id for player in players.values() if player.own.moving]
+    if unfinished:
+        _retry(fold, unfinished, to_present_path=False)
+        players = states.load(fold, asked)
+    return players
 
 
 def _move(fold: Fold, people: Sequence[int], stuck: set[int]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from fature_kv.domain.rows import BadRow, Bet, Link, Money, Row
 from fature_kv.domain.versions import latest_time
 from fature_kv.errors import ServerUnavailable
 from fature_kv.ingest.fold import Fold, KeyList
-from fature_kv.ingest.window import Bets, Item, Parked, Window, pack_row, row_id, source_of, unpack_row
+from fature_kv.ingest.window import Bets, Item, Origin, Parked, Window, pack_row, row_id, source_of, unpack_row
 
 MISSING_USER, MISSING_REFERRER, FUTURE = "missing_user", "missing_referrer", "future"
 _AT_ONCE = 200
@@ -96,8 +96,9 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
     keys = fold.key_list()
     rows, unpark, entries = [], [], []
     for item, reason, person in batch:
+        run, at = _origin(fold, item)
         packed = msgspec.msgpack.encode(
-            {"row": pack_row(item.row), "reason": reason, "person": person, "at": fold.clock(), "run": fold.run}
+            {"row": pack_row(item.row), "reason": reason, "person": person, "at": at, "run": run}
         )
         field = parked_field(item.row)
         due = due_ms(item.row) if person is None else None
@@ -114,10 +115,17 @@ def _park_once(fold: Fold, batch: Sequence[tuple[Item, str, int | None]]) -> lis
         if item.parked:
             unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
     new = [item for item, _, _ in batch if not item.parked]  # one that still waits clears nothing
+    if fold.building:  # where it may have waited on somebody else, and nobody looks through what is ripe
+        unpark += places(fold, [parked_field(item.row) for item in new], keys)
     _, clear = release(fold, new, keys)
     journal = [fold.entry("parked", {"rows": entries, "cleared": clear})]
     plan = {"parked": rows, "quarantined": [], "limits": limits(fold), "unpark": unpark, "unquarantine": clear}
     return list(fold.apply("park", keys, journal, **plan))
+
+
+def _origin(fold: Fold, item: Item) -> Origin:
+    """By which run the row came and when: it stays a row of that run, whoever tries it again."""
+    return item.origin or Origin(fold.run, fold.clock())
 
 
 def due_ms(row: Row) -> int:
@@ -145,7 +153,20 @@ def released(fold: Fold) -> list[tuple[Row, Parked]]:
     now = fold.clock() // 1000
     due = fold.store.call("ZRANGEBYSCORE", fold.keys.due, "-inf", now, "LIMIT", 0, fold.settings.window_rows)
     fields = dict.fromkeys([*due, *_ripe_fields(fold)])
-    return list(_parked_rows(fold, list(fields)[: fold.settings.window_rows]))
+    return waiting(fold, list(fields)[: fold.settings.window_rows])
+
+
+def applicable(fold: Fold) -> list[tuple[Row, Parked]]:
+    """Every parked row whose person is there or whose day has come, found by looking at each."""
+    rows = waiting(fold, fold.store.call("HKEYS", fold.keys.parked))
+    people = sorted({parked.person for _, parked in rows if parked.person is not None})
+    found = fold.store.pipeline([("EXISTS", fold.keys.affiliate(person)) for person in people])
+    there = {person for person, exists in zip(people, found, strict=True) if exists}
+    return [
+        (row, parked)
+        for row, parked in rows
+        if (parked.person in there if parked.person is not None else not fold.is_early(row))
+    ]
 
 
 def _ripe_fields(fold: Fold) -> list[bytes]:
@@ -171,13 +192,17 @@ def _waits_on(packed: bytes) -> int | None:
     return person
 
 
-def _parked_rows(fold: Fold, fields: Sequence[bytes]) -> Iterable[tuple[Row, Parked]]:
-    if not fields:
-        return
-    for field, packed in zip(fields, fold.store.call("HMGET", fold.keys.parked, *fields), strict=True):
+def waiting(fold: Fold, fields: Sequence[str | bytes]) -> list[tuple[Row, Parked]]:
+    """The parked rows of these fields, as far as they are there."""
+    held = fold.store.call("HMGET", fold.keys.parked, *fields) if fields else []
+    found = []
+    for field, packed in zip(fields, held, strict=True):
         if packed is not None:
             entry = msgspec.msgpack.decode(packed)
-            yield unpack_row(entry["row"]), Parked(field.decode(), entry["person"], entry["run"])
+            name = field if isinstance(field, str) else field.decode()
+            parked = Parked(name, entry["person"], Origin(entry["run"], entry["at"]))
+            found.append((unpack_row(entry["row"]), parked))
+    return found
 
 
 # -- quarantine -----------------------------------------------------------------------------------------------------
@@ -190,7 +215,7 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
         rows, unpark = [], []
         for item in items[start : start + _AT_ONCE]:
             bad: BadRow = item.row
-            rows.append([quarantine_field(bad), _quarantine_entry(fold, bad)])
+            rows.append([quarantine_field(bad), _quarantine_entry(bad, _origin(fold, item))])
             if item.parked:
                 unpark.append(_unpark(fold, item.parked.field, item.parked.person, keys))
         journal = [fold.entry("quarantined", {"rows": rows, "released": [place[0] for place in unpark]})]
@@ -199,9 +224,9 @@ def quarantine(fold: Fold, window: Window, items: Sequence[Item]) -> None:
         window.settle([item], "quarantined", item.row.reason)
 
 
-def _quarantine_entry(fold: Fold, bad: BadRow) -> bytes:
+def _quarantine_entry(bad: BadRow, origin: Origin) -> bytes:
     return msgspec.json.encode(
-        {"source": bad.source, "id": bad.id, "reason": bad.reason, "row": bad.raw, "at": fold.clock(), "run": fold.run},
+        {"source": bad.source, "id": bad.id, "reason": bad.reason, "row": bad.raw, "at": origin.at, "run": origin.run},
         order="deterministic",
     )
 
@@ -230,6 +255,13 @@ def look_up_quarantine(fold: Fold, window: Window) -> None:
     )
     held = fold.store.call("HMGET", fold.keys.quarantine, *fields) if fields else []
     fold.quarantined = frozenset(field for field, entry in zip(fields, held, strict=True) if entry is not None)
+
+
+def clear(fold: Fold, fields: Sequence[str]) -> None:
+    """Takes fields off quarantine."""
+    for start in range(0, len(fields), _AT_ONCE):
+        some = list(fields[start : start + _AT_ONCE])
+        fold.apply("settle", fold.key_list(), [fold.entry("cleared", {"fields": some})], state=[], unquarantine=some)
 
 
 # -- letting go -----------------------------------------------------------------------------------------------------

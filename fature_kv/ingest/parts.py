@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from fature_kv.domain import calendar, cells, player, streaks
@@ -51,6 +52,16 @@ def decide(fold: Fold, part: Round, players: Mapping[int, Player]) -> Batch:
         if draft and (effects := player.outcome_change(draft.before.own, draft.after)):
             batch.add_effects(i, i, effects)
     _add_money(batch, gains)
+    return batch
+
+
+def declared(fold: Fold, before: Player, day: int | None) -> Batch:
+    """The batch of a manager's word on one player: the day of the qualification, None to leave it to the criteria."""
+    draft = _Draft(before, msgspec.structs.replace(before.own, declared_on=day), [], [], looks_back=True)
+    _look_back(fold, [draft])
+    batch = Batch()
+    batch.add(_finished(draft), before.own.path)
+    batch.add_effects(0, 0, player.outcome_change(before.own, draft.after))
     return batch
 
 
@@ -185,7 +196,9 @@ def _draft(
     held = own.months
     if not all(cell and month in held for month, cell in months):
         held = sorted({*held, *(month for month, _ in months)} - {month for month, cell in months if not cell})
-    after = Own(own.path, own.moving, totals, held, runs, own.first_deposit_on, own.qualification)
+    after = Own(
+        own.path, own.moving, totals, held, runs, own.first_deposit_on, own.qualification, own.declared_on
+    )  # fmt: skip
     return _Draft(before, after, months, streak_days, False)
 
 
@@ -217,7 +230,7 @@ def _look_back(fold: Fold, drafts: Iterable[_Draft]) -> None:
         for month, cell in (*draft.months, *others[draft.before.id]):
             days.update(states.days_of(month, cell))
         draft.after.first_deposit_on = player.first_deposit(days)
-        draft.after.qualification = fold.configuration.qualify(days)
+        draft.after.qualification = player.qualification(draft.after, days, fold.configuration)
 
 
 def _finished(draft: _Draft) -> Part:

@@ -18,9 +18,10 @@ import msgspec
 
 from fature_kv import tenants
 from fature_kv.commission import configuration as commission
+from fature_kv.domain.calendar import Day
 from fature_kv.domain.rows import BadRow, Row
 from fature_kv.errors import ConfigMoved, GenerationMoved, ServerUnavailable
-from fature_kv.ingest import boards, links, money, moves, parking, people, sizes
+from fature_kv.ingest import boards, decisions, links, money, moves, parking, people, sizes
 from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.window import Column, RowResult, Window
 from fature_kv.keyspace import TenantKeys, tenant_keys
@@ -120,6 +121,14 @@ class Session:
         while rows := self._in_live(parking.released):
             self._apply(Window([], rows))
 
+    def release_all(self) -> None:
+        """Applies parked rows that need not wait, whether or not anything said so."""
+        self._apply(Window([], self._in_live(parking.applicable)))
+
+    def clear(self, fields: Sequence[str]) -> None:
+        """Takes rows off quarantine that were applied under another identity."""
+        self._in_live(lambda fold: parking.clear(fold, fields))
+
     def settle(self) -> None:
         """Drains what links left to do, and waits until the boards follow and all is durable."""
         self._in_live(moves.drain)
@@ -132,6 +141,25 @@ class Session:
         if self.settings.durability == "waitaof":
             self.store.wait_durable(self.keys.fsync, int(self.settings.redis_timeout_s * 1000))
 
+    def move(self, person: int, sponsor: int | None, reason: str) -> bool:
+        """A manager's decision (decisions.py); True when it changed something. Histories have followed then."""
+        at, why = self.clock(), decisions.checked_reason(reason)
+        return self._decide(lambda fold: decisions.move(fold, person, sponsor, why, at))
+
+    def declare(self, player: int, day: Day | None, reason: str) -> bool:
+        """A manager's decision (decisions.py); True when it changed something."""
+        at, why = self.clock(), decisions.checked_reason(reason)
+        return self._decide(lambda fold: decisions.declare(fold, player, day, why, at))
+
+    def _decide(self, decide: Callable[[Fold], bool]) -> bool:
+        changed: bool = self._in_live(decide)
+        self.settle()
+        return changed
+
+    def begin(self, about: dict[str, Any]) -> None:
+        """Lists a run that has not ended, with its counts so far: one that never ends can be taken back too."""
+        self._list("begin", {**about, "finished_at": None, **msgspec.to_builtins(self.counts())})
+
     def finish(self, about: dict[str, Any]) -> RunCounts:
         """Ends a run: nothing pending, recorded with its counts in `runs` and in the journal."""
         self.release()
@@ -143,10 +171,12 @@ class Session:
             fold.apply("settle", fold.key_list(), [fold.entry("run", body)], state=["synced_at", self.clock()])
 
         self._in_live(record)
-        ended = msgspec.json.encode({"run": self.run, **body})
-        self.store.write("acknowledge", "HSET", self.keys.runs, self.run, ended)
+        self._list("acknowledge", body)
         self.make_durable()
         return counts
+
+    def _list(self, boundary: str, body: dict[str, Any]) -> None:
+        self.store.write(boundary, "HSET", self.keys.runs, self.run, msgspec.json.encode({"run": self.run, **body}))
 
     def counts(self) -> RunCounts:
         """What became of all rows so far."""

@@ -32,20 +32,29 @@ class RowResult(NamedTuple):
     reason: str | None = None
 
 
+class Origin(NamedTuple):
+    """By which run a row came, and when."""
+
+    run: str
+    at: int
+
+
 class Parked(NamedTuple):
-    """Where a released row was parked: its field, the person it waited on (None when for its day), and by which run."""
+    """Where a released row was parked: its field, the person it waited on (None when for its day), and its origin."""
 
     field: str
     person: int | None
-    run: str
+    origin: Origin
 
 
 class Item(NamedTuple):
-    """A row of the window: its place in it, and where it was parked when it comes from there."""
+    """A row of the window: its place in it, where it was parked when it comes from there, and its origin where that is
+    not the run that applies it now."""
 
     place: int
     row: Any
     parked: Parked | None = None
+    origin: Origin | None = None
 
 
 class Bets(NamedTuple):
@@ -102,10 +111,13 @@ class Window:
         rows: Sequence[Row | BadRow],
         released: Iterable[tuple[Row, Parked]] = (),
         bets: Sequence[Column] = (),
+        origins: Sequence[Origin] = (),
     ) -> None:
-        """`bets` are the columns of `Bets` without `place`."""
-        items = [Item(place, row) for place, row in enumerate(rows)]
-        items += [Item(len(rows) + i, row, parked) for i, (row, parked) in enumerate(released)]
+        """`bets` are the columns of `Bets` without `place`; `origins` are those of the rows, where they are told."""
+        self._origins = dict(enumerate(origins))
+        items = [Item(place, row, None, self._origins.get(place)) for place, row in enumerate(rows)]
+        items += [Item(len(rows) + i, row, parked, parked.origin) for i, (row, parked) in enumerate(released)]
+        self._origins |= {item.place: item.parked.origin for item in items if item.parked}
         self.size = len(rows)
         self.people = [item for item in items if type(item.row) is Person]
         self.links = [item for item in items if type(item.row) is Link]
@@ -127,7 +139,7 @@ class Window:
     def items(self, bets: Bets) -> list[Item]:
         """The items of bets that stand as columns."""
         rows = zip(*(column.tolist() for column in bets), strict=True)
-        return [Item(place, Bet(*row), self.parked.get(place)) for place, *row in rows]
+        return [Item(place, Bet(*row), self.parked.get(place), self._origins.get(place)) for place, *row in rows]
 
     def settle(self, items: Iterable[Item], result: Result, reason: str | None = None) -> None:
         self.settle_places([item.place for item in items], result, reason)
@@ -157,6 +169,12 @@ class Window:
         """Those of the bets that have no result yet."""
         return bets.take(self._results[bets.place] == 0)
 
+    @property
+    def outcomes(self) -> set[Result]:
+        """All there are of results."""
+        told = (self._outcomes[code] for code in np.unique(self._results).tolist())
+        return {outcome.result for outcome in told if outcome is not None}
+
     def answers(self) -> list[RowResult]:
         """A result for each row that was given, in order."""
         answers = [self._outcomes[code] for code in self._results[: self.size].tolist()]
@@ -175,9 +193,9 @@ class Window:
         for place, parked in self.parked.items():
             outcome = self.outcome(place)
             assert outcome is not None
-            if outcome.result == "parked" or (outcome.result == "duplicate" and parked.run != run):
+            if outcome.result == "parked" or (outcome.result == "duplicate" and parked.origin.run != run):
                 told[self._sources[place], int(self._results[place])] -= 1
-            if outcome.result != "parked" and parked.run == run:
+            if outcome.result != "parked" and parked.origin.run == run:
                 others["parked"] -= 1
         for (source, code), count in told.items():
             outcome = self._outcomes[code]

@@ -2,8 +2,8 @@
 --
 -- A plan always carries: generation (text), building (true for a rebuild's writer), config (revision as text, or
 -- false where no decision hangs on it), tree (length of the forest as number, or false), now (microseconds), unpark
--- (list of {field, index of the waits key or false}), unquarantine (list of fields), journal (list of {kind, data}),
--- dirty (text or false).
+-- (list of {field, index of the waits key or false}), unquarantine (list of fields), journal (list of {kind, data}, and
+-- where it tells a manager's decision {kind, data, index of the decisions key, decision}), dirty (text or false).
 
 local COMMON = 10
 
@@ -36,7 +36,8 @@ local function settle(keys, plan, all_keys)
   end
   call_sliced('HDEL', keys.quarantine, plan.unquarantine)
   for _, entry in ipairs(plan.journal) do
-    redis.call('XADD', keys.journal, '*', 'kind', entry[1], 'data', entry[2])
+    local id = redis.call('XADD', keys.journal, '*', 'kind', entry[1], 'data', entry[2])
+    if entry[3] then redis.call('HSET', all_keys[entry[3]], id, entry[4]) end
   end
   if plan.dirty then redis.call('RPUSH', keys.dirty, plan.dirty) end
 end

@@ -134,6 +134,7 @@ EXPECTED: dict[str, set[str]] = {
     "boards:read": {"owner", "manager", "analyst", "affiliate", "widget"},
     "config:read": {"owner", "manager", "analyst"},
     "config:write": {"owner", "manager"},
+    "decisions:write": {"owner", "manager"},
     "events:write": {"owner", "manager"},
     "export": {"owner", "manager", "analyst"},
     "names:full": {"owner", "manager", "analyst"},

@@ -33,10 +33,6 @@ def test_validate_cpa_explains(client: Client) -> None:
         answer = client.send("POST", f"/affiliates/{player}/validate-cpa")
         assert answer.status_code == 200
         assert answer.json() == {**client.model.validate_cpa(player), "as_of": AS_OF}
-    problem = client.problem(
-        501, "POST", "/affiliates/3/validate-cpa", json={"override": True, "day": "2025-06-20", "reason": "x"}
-    )
-    assert problem["type"] == "/problems/not-implemented"
 
 
 def test_many_affiliates_in_the_order_asked(client: Client) -> None:

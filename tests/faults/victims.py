@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from fature_kv import stop_points, tenants
 from fature_kv.access import tokens
-from fature_kv.archive import rebuild
+from fature_kv.archive import rebuild, undo
 from fature_kv.commission import configuration
-from fature_kv.errors import Conflict
+from fature_kv.errors import Conflict, NotFound
 from fature_kv.ingest.session import system_clock
 from fature_kv.ingest.writer import Writer
 from fature_kv.store import Store
@@ -200,6 +200,18 @@ def rebuild_at_a_sign(store: Store, slug: str, seed: int, tell: Tell) -> None:
     stop_points.reached = reached
     rebuild._HOLD_US = 60_000_000
     tell(rebuild.rebuild_from_journal(store, slug, world.SETTINGS))
+
+
+def decide_all(store: Store, slug: str, seed: int, tell: Tell) -> None:
+    """Each kind of decision; on people who are gone, or where it would close a loop, it is refused."""
+    service = world.service(store, slug)
+    session = service.session("decision")
+    for person, sponsor, day in world.decisions(seed):
+        with contextlib.suppress(Conflict, NotFound):
+            session.move(person, sponsor, "a test")
+        with contextlib.suppress(NotFound):
+            session.declare(person, day, "a test")
+    undo.undo_run(store, slug, world.SETTINGS, world.run_of(1), "a test", clock=lambda: world.NOW)
 
 
 def set_up(store: Store, slug: str, seed: int, tell: Tell) -> None:

@@ -87,11 +87,25 @@ def numbered(seed: int, people: int = PEOPLE) -> Rows:
     return [row for rows in windows(seed, people) for row in rows]
 
 
+def run_of(number: int) -> str:
+    """The name of the run of a window."""
+    return f"run-{number}"
+
+
 def feed(service: Service, some: Sequence[Rows]) -> None:
     """The windows as runs, and at the end whatever was early."""
-    for rows in some:
-        service.feed(rows, NOW)
+    for number, rows in enumerate(some):
+        service.feed(rows, NOW, run_of(number))
     service.feed([], LATER)
+
+
+def decisions(seed: int) -> list[tuple[int, int | None, int]]:
+    """People, the sponsor each is to go under, and a day on which each is declared qualified."""
+    chance = random.Random(f"{seed} decisions")
+    people = sorted({row.id for rows in windows(seed) for row in rows if isinstance(row, Person)} - {30_001, 30_002})
+    chosen = chance.sample(people, 4)
+    days = [chance.randrange(BEGIN // DAY, NOW // DAY - 1) for _ in chosen]
+    return list(zip(chosen, [chosen[1], None, chosen[0], people[-1]], days, strict=True))
 
 
 class InRealTime(Service):
@@ -180,6 +194,10 @@ def told(reader: Any, people: Sequence[int]) -> dict[str, Any]:
         if isinstance(answer, dict):
             answer.pop("next_cursor", None)
     return answers
+
+
+def day_text(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
 
 
 def days() -> list[date]:

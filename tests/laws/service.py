@@ -46,10 +46,11 @@ class Service:
     def session(self, run: str = "run") -> Session:
         return Session(self.store, self.slug, self.settings, run=run, clock=lambda: self.now)
 
-    def feed(self, rows: Sequence[Row | BadRow], now: int) -> list[tuple[str, str | None]]:
+    def feed(self, rows: Sequence[Row | BadRow], now: int, run: str = "run") -> list[tuple[str, str | None]]:
         """One window, as a run of its own."""
         self.now = now
-        session = self.session()
+        session = self.session(run)
+        session.begin({})
         results = session.apply([as_parsed(row) for row in rows])
         session.finish({})
         return [tuple(result) for result in results]

@@ -139,7 +139,8 @@ def test_the_model_is_another(store: Store) -> None:
     """The two share no rule: the model's module imports nothing of ours but row types."""
     import tests.model.facts as facts
     import tests.model.figures as figures
+    import tests.model.rows as rows
 
-    for module in (facts, figures, __import__(Model.__module__, fromlist=["Model"])):
+    for module in (facts, figures, rows, __import__(Model.__module__, fromlist=["Model"])):
         ours = {value.__module__ for value in vars(module).values() if hasattr(value, "__module__")}
         assert {name for name in ours if name.startswith("fature_kv")} <= {"fature_kv.domain.rows"}

@@ -7,26 +7,15 @@ everything else waits in `parked`, stands in `quarantine`, or changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from fature_kv.domain.rows import MAX_ID, BadRow, Bet, Link, Money, Person, Row
+from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row
+from tests.model.rows import Identity, fault, identity, is_newer_person, needs, times, version
 
 AHEAD = 24 * 60 * 60 * 1_000_000  # a row may lie this far ahead of now, in microseconds
-
-APPROVED = {"", "approved", "aprovado", "confirmed", "confirmado", "paid", "pago", "completed", "concluido"}
-WAITING = {"pending", "pendente", "processing", "processando"}
-REVERSED = {"reversed", "estornado", "refunded", "charged_back", "chargeback"}
-REFUSED = {
-    *("rejected", "rejeitado", "refused", "recusado", "cancelled", "canceled", "cancelado"),
-    *("failed", "falhou", "expired", "expirado"),
-}
-RANKS = [WAITING, APPROVED, REFUSED, REVERSED]
-PERSON_STATUSES = {"active", "inactive", "suspended", "blocked", "self_excluded"}
-
-Identity: TypeAlias = tuple[str, str]
-Version: TypeAlias = tuple[int, int, int, int, int]
 
 
 class Result(NamedTuple):
@@ -34,6 +23,29 @@ class Result(NamedTuple):
 
     result: str  # applied | duplicate | parked | quarantined
     reason: str | None = None
+
+
+class Happened(NamedTuple):
+    """One thing that happened, for it all to be told again without what is void.
+
+    `sent`: a row of a run was applied. `waits`: one came too early. `released`: one that had waited was tried again and
+    waits no more. `bad`, `good`: a row's identity came into quarantine, or left it since a row of a run was in already.
+    `moved`, `declared`: decisions, which are of no run.
+    """
+
+    what: str
+    run: str | None
+    row: Any = None
+    identity: Identity | None = None
+    words: tuple[Any, ...] = ()
+
+
+class Bad(NamedTuple):
+    """Why a row is in quarantine, the row, and the run that brought it."""
+
+    reason: str
+    row: Row | BadRow
+    run: str
 
 
 class Waiting(NamedTuple):
@@ -46,87 +58,15 @@ class Waiting(NamedTuple):
 AnyRow = TypeVar("AnyRow", Person, Link, Money, Bet)
 
 
-def identity(row: Row | BadRow) -> Identity:
-    """`(source, id)`; a row without a readable id goes by its content."""
-    match row:
-        case Person():
-            return "cadastro", str(row.id)
-        case Link():
-            return "tracked", f"{row.user_id}:{row.referrer_id}"
-        case Money():
-            return row.source, str(row.id)
-        case Bet():
-            return "casino_bets_v", str(row.id)
-        case BadRow():
-            return row.source, row.id if row.id is not None else f"raw {sorted(row.raw.items(), key=str)}"
-
-
-def times(row: Row) -> list[int]:
-    """The row's own times."""
-    match row:
-        case Person():
-            return [row.registered_at] if row.updated_at is None else [row.registered_at, row.updated_at]
-        case Link():
-            return [row.tracked_at]
-        case Money():
-            return [row.created_at] if row.updated_at is None else [row.created_at, row.updated_at]
-        case Bet():
-            return [row.created_at]
-
-
-def needs(row: Row) -> list[int]:
-    """The people who must be there before the row can be applied."""
-    match row:
-        case Person():
-            return []
-        case Link():
-            return [row.user_id, row.referrer_id]
-        case Money() | Bet():
-            return [row.user_id]
-
-
-def fault(row: Row, year_2000: int) -> str | None:
-    """Why the row can never be applied, as far as the row alone tells."""
-    ids = [*needs(row), *([] if isinstance(row, Link) else [row.id])]
-    amounts = [row.amount] if isinstance(row, Money) else [row.stake, row.win] if isinstance(row, Bet) else []
-    if not all(1 <= number <= MAX_ID for number in ids):
-        return "bad_id"
-    if min(times(row)) < year_2000:
-        return "before_2000"
-    if any(amount < 0 for amount in amounts):
-        return "negative"
-    if isinstance(row, Money) and not any(row.status in words for words in RANKS):
-        return "unknown_status"
-    if isinstance(row, Person) and row.status not in PERSON_STATUSES:
-        return "unknown_status"
-    if isinstance(row, Link) and row.user_id == row.referrer_id:
-        return "self_referral"
-    return None
-
-
-def version(row: Money) -> Version:
-    """Of two versions of a row the one with the greater of these is newer."""
-    rank = next(rank for rank, words in enumerate(RANKS) if row.status in words)
-    changed_at = row.created_at if row.updated_at is None else row.updated_at
-    return changed_at, rank, row.amount, row.created_at, row.user_id
-
-
-def person_version(row: Person) -> tuple[int, bool, int, str, str, str, str]:
-    """As `version`. People have no amount; where the times are equal too, not active wins, then the greater text."""
-    changed_at = row.registered_at if row.updated_at is None else row.updated_at
-    return changed_at, row.status != "active", row.registered_at, row.status, row.name, row.email, row.phone
-
-
-def counts(row: Money) -> bool:
-    """A deposit, withdrawal or bonus counts while it is approved."""
-    return row.status in APPROVED
-
-
 class Facts:
     """What stands after the windows fed so far."""
 
     def __init__(self, zone: str) -> None:
         self.year_2000 = int(datetime(2000, 1, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1_000_000
+        self.history: list[Happened] = []
+        self._forget()
+
+    def _forget(self) -> None:
         self.people: dict[int, Person] = {}
         self.money: dict[Identity, Money] = {}
         self.bets: dict[int, Bet] = {}
@@ -134,41 +74,140 @@ class Facts:
         self.sponsor: dict[int, int] = {}  # user -> the sponsor as of now, decisions included
         self.moved_at: dict[int, int] = {}  # user without an accepted link -> the time of the decision
         self.qualified: dict[int, str] = {}  # player -> the day a manager declared
-        self.parked: dict[Row, None] = {}  # in order of reading
-        self.quarantine: dict[Identity, str] = {}
+        self.parked: dict[Row, str] = {}  # in order of reading, with the run that brought them last
+        self.quarantine: dict[Identity, Bad] = {}
 
-    def feed(self, rows: Iterable[Row | BadRow], now: int) -> list[Result]:
-        """Take one window: people first, then links, then money, parked rows along with them."""
+    def feed(self, rows: Iterable[Row | BadRow], now: int, run: str = "run") -> list[Result]:
+        """Take one window of a run: people first, then links, then money.
+
+        Rows that wait are tried again along with it: links together with the window's, people and money behind them.
+        """
         window = list(rows)
         results: dict[int, Result] = {}
-        waiting: list[Waiting] = []
-        sent = {row for row in window if not isinstance(row, BadRow)}
-        parked = [row for row in self.parked if row not in sent]
-        self.parked = {}
-
-        waiting += [Waiting(None, row) for row in parked]
+        fresh: list[Waiting] = []
         for place, row in enumerate(window):
             reason = row.reason if isinstance(row, BadRow) else fault(row, self.year_2000)
             if reason is not None:
-                self.quarantine[identity(row)] = reason
+                self.quarantine[identity(row)] = Bad(reason, row, run)
+                self._note("bad", run, row, reason)
                 results[place] = Result("quarantined", reason)
             elif not isinstance(row, BadRow):
-                waiting.append(Waiting(place, row))
-
-        for judge in (self._people, self._links, self._money, self._bets):
-            for (at, row), result in judge(waiting, now):
-                if result.result == "parked":
-                    self.parked[row] = None
-                if result.result == "quarantined":
-                    self.quarantine[identity(row)] = str(result.reason)
-                elif at is not None or result.result == "applied":
-                    self.quarantine.pop(identity(row), None)
+                fresh.append(Waiting(place, row))
+        sent = {row for _, row in fresh}
+        parked = [Waiting(None, row) for row in self.parked]
+        links = [*fresh, *(each for each in parked if each.row not in sent)]
+        stages = [(self._people, fresh), (self._people, parked), (self._links, links)]
+        stages += [(judge, rows) for judge in (self._money, self._bets) for rows in (fresh, parked)]
+        for judge, waiting in stages:
+            for (at, row), result in list(judge(waiting, now)):
                 if at is not None:
                     results[at] = result
+                    self._note_sent(run, row, result)
+                    self._take(row, result, run, fresh=True)
+                if row in self.parked and result.result != "parked" and (at is None or judge == self._links):
+                    self._leave(row, result)
         return [results[at] for at in range(len(window))]
+
+    def _leave(self, row: Row, result: Result) -> None:
+        """A row waits no more."""
+        run = self.parked.pop(row)
+        if result.result == "quarantined":
+            self._note("bad", run, row, result.reason)
+        else:
+            self._note("released", None, row)
+        self._take(row, result, run, fresh=False)
+
+    def _take(self, row: Row, result: Result, run: str, *, fresh: bool) -> None:
+        """Where a row stays that is not applied, and what it clears."""
+        if result.result == "parked":
+            self.parked[row] = run
+        if result.result == "quarantined":
+            self.quarantine[identity(row)] = Bad(str(result.reason), row, run)
+        elif fresh or result.result == "applied":
+            self.quarantine.pop(identity(row), None)
+
+    # -- what happened, told again -----------------------------------------------------------------------------------
+
+    def _note(self, what: str, run: str | None, row: Row | BadRow, word: str | None = None) -> None:
+        self.history.append(Happened(what, run, row, identity(row), (word,)))
+
+    def _note_sent(self, run: str, row: Row, result: Result) -> None:
+        clears = "clears" if identity(row) in self.quarantine else None
+        match result.result:
+            case "applied":
+                self._note("sent", run, row)
+            case "parked":
+                self._note("waits", run, row, clears)
+            case "quarantined":
+                self._note("bad", run, row, result.reason)
+            case _ if clears:
+                self._note("good", run, row)
+
+    def undo(self, run: str | None, rows: Iterable[Identity] = ()) -> None:
+        """A manager's decision: what a run brought, or single rows, never came."""
+        void = set(rows)
+        kept = [
+            each
+            for each in self.history
+            if (each.run is None or each.run != run) and (each.what == "released" or each.identity not in void)
+        ]
+        self._forget()
+        self.history = []
+        for each in kept:
+            self._again(each)
+        self.history = kept
+
+    def retry_links(self, now: int) -> None:
+        """Links that were refused for what else was there are sent again, run by run."""
+        by_run: dict[str, list[Row | BadRow]] = {}
+        for bad in self.quarantine.values():
+            if bad.reason in ("second_sponsor", "cycle"):
+                by_run.setdefault(bad.run, []).append(bad.row)
+        for run in sorted(by_run):
+            self.feed(by_run[run], now, run)
+
+    def _again(self, each: Happened) -> None:
+        now = max(times(each.row)) if each.row is not None and not isinstance(each.row, BadRow) else 0
+        match each.what:
+            case "sent":
+                self._judge_again(each.row, now, str(each.run), fresh=True)
+            case "released" if each.row in self.parked:
+                self._judge_again(each.row, now, self.parked.pop(each.row), fresh=False)
+            case "waits":
+                self._take(each.row, Result("parked"), str(each.run), fresh=each.words[0] is not None)
+            case "bad":
+                self.quarantine[each.identity or ("", "")] = Bad(each.words[0], each.row, str(each.run))
+                self.parked.pop(each.row, None) if not isinstance(each.row, BadRow) else None
+            case "good":
+                self.quarantine.pop(each.identity or ("", ""), None)
+            case "moved" if self.people.keys() >= {person for person in each.words[:2] if person is not None}:
+                with suppress(ValueError):
+                    self._move(*each.words)
+            case "declared" if each.words[0] in self.people:
+                self.declare(*each.words)
+
+    def _judge_again(self, row: Row, now: int, run: str, *, fresh: bool) -> None:
+        for judge in (self._people, self._links, self._money, self._bets):
+            for _, result in list(judge([Waiting(0, row)], now)):
+                self._take(row, result, run, fresh=fresh)
+
+    def declare(self, player: int, day: str | None) -> None:
+        """A manager's decision: the player qualified on that day; None leaves it to the criteria."""
+        if player not in self.people:
+            raise ValueError("absent")
+        self.history.append(Happened("declared", None, words=(player, day)))
+        self.qualified.pop(player, None)
+        if day is not None:
+            self.qualified[player] = day
 
     def move(self, user: int, sponsor: int | None, now: int) -> None:
         """A manager's decision: the person, and the subtree with it, goes under another sponsor or none."""
+        if user not in self.people or (sponsor is not None and sponsor not in self.people):
+            raise ValueError("absent")
+        self._move(user, sponsor, now)
+        self.history.append(Happened("moved", None, words=(user, sponsor, now)))
+
+    def _move(self, user: int, sponsor: int | None, now: int) -> None:
         if sponsor is None:
             self.sponsor.pop(user, None)
             return
@@ -260,13 +299,6 @@ class Facts:
                     yield place, Result("applied")
                 else:
                     yield place, Result("parked" if first is None else "duplicate")
-
-
-def is_newer_person(row: Person, known: Person | None) -> bool:
-    """Without `atualizado_em` the row read last is the newest; with it, the one with the greater version."""
-    if known is None or row.updated_at is None:
-        return True
-    return person_version(row) > person_version(known)
 
 
 def by_identity(waiting: list[Waiting], kind: type[AnyRow]) -> list[list[tuple[Waiting, AnyRow]]]:

@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from tests.model.facts import Facts, counts
+from tests.model.facts import Facts
+from tests.model.rows import counts
 
 Document: TypeAlias = Mapping[str, Any]
 Versions: TypeAlias = Sequence[tuple[str | None, Document]]

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from fature_kv.domain.rows import BadRow, Row
 from tests.model.facts import Facts, Result
 from tests.model.figures import EPOCH, LEVELS, METRICS, Figures, Json, Network, Qualification, Versions, key_of
+from tests.model.rows import Identity
 
 DEFAULT_CONFIG_VERSIONS: Versions = [
     (
@@ -47,10 +48,10 @@ class Model:
 
     # -- what changes ----------------------------------------------------------------------------------------------
 
-    def feed(self, rows: Iterable[Row | BadRow], now_us: int) -> list[Result]:
-        """Read one window of rows; `feed([], now)` lets parked rows in whose time has come."""
+    def feed(self, rows: Iterable[Row | BadRow], now_us: int, run: str = "run") -> list[Result]:
+        """Read one window of a run's rows; `feed([], now)` lets parked rows in whose time has come."""
         self._figures = None
-        return self.facts.feed(rows, now_us)
+        return self.facts.feed(rows, now_us, run)
 
     def configure(self, effective_from: str | None, document: Json) -> None:
         """Another version of the commission configuration."""
@@ -62,10 +63,17 @@ class Model:
         self._figures = None
         self.facts.move(user, sponsor, now_us)
 
-    def override(self, player: int, day: str) -> None:
-        """A manager declares a player qualified on a day."""
+    def override(self, player: int, day: str | None) -> None:
+        """A manager declares a player qualified on a day; None takes that back."""
         self._figures = None
-        self.facts.qualified[player] = day
+        self.facts.declare(player, day)
+
+    def undo(self, run: str | None, rows: Iterable[Identity], now_us: int) -> None:
+        """A manager takes back a run, or single rows: what they stood in the way of is tried again."""
+        self._figures = None
+        self.facts.undo(run, rows)
+        self.facts.feed([], now_us)
+        self.facts.retry_links(now_us)
 
     @property
     def figures(self) -> Figures:
@@ -81,7 +89,7 @@ class Model:
     @property
     def quarantine(self) -> dict[tuple[str, str], str]:
         """(source, id) -> reason."""
-        return dict(self.facts.quarantine)
+        return {number: bad.reason for number, bad in self.facts.quarantine.items()}
 
     @property
     def parked(self) -> list[Row]:

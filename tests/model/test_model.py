@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row
 from tests.model.answers import everything
-from tests.model.facts import Result, needs
+from tests.model.facts import Result
 from tests.model.model import Model
+from tests.model.rows import needs
 from tests.model.strategies import World, instant, splits, worlds
 from tests.support.examples import clean_row
 

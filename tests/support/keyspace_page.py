@@ -25,6 +25,7 @@ _PLACEHOLDERS = {
     "digest": r"[0-9a-f]{16}|[0-9a-f]{64}",
     "revision": r"[1-9][0-9]*",
     "run": r"[a-z]+(?:-[0-9A-Za-z-]+)?",
+    "entry": r"[0-9]+-[0-9]+",
 }
 
 
