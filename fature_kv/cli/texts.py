@@ -75,6 +75,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "result": ("result", "resultado"),
     "what_to_do": ("what to do", "o que fazer"),
     "key": ("key", "chave"),
+    "kind": ("what", "o que"),
     "field": ("field", "campo"),
     "live": ("live", "em uso"),
     "rebuilt": ("rebuilt", "refeito"),

@@ -10,14 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from fature_kv import wiring
 from fature_kv.domain.mapping import Mapping
 from fature_kv.ingest.session import RunCounts, system_clock
 from fature_kv.settings import Settings
-from fature_kv.sources import mappings, ops_cursors
 from fature_kv.sources.files import find_files, open_source
 from fature_kv.store import Store
 from tests.laws.service import Service
+from tests.laws.syncs import sync
 from tests.model.model import DEFAULT_CONFIG_VERSIONS
 from tests.support.data import real_data
 from tests.support.figures_held import figures_held
@@ -48,37 +47,13 @@ def admin(url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def sync(
-    service: Service, url: str, *, full: bool = False, later_s: int = 0, settings: Settings = SETTINGS
-) -> RunCounts:
-    """A run over all sources, as the command makes it; the database's clock is so many seconds ahead."""
-    session = service.session("sync")
-    stored = mappings.read(service.store, session.keys)
-    with wiring.operations(url, stored, session.tenant.zone, settings) as operations:
-        for source in operations.tables:
-            before = ops_cursors.read(service.store, session.keys, source, operations.digest)
-            pull = operations.pull(source, before, full=full)
-            for rows in pull.lists(500):
-                session.apply(rows)
-            assert pull.cursor is not None
-            cursor = aged(pull.cursor, later_s)
-            ops_cursors.write(service.store, session.keys, source, operations.digest, cursor)
-    return session.finish({"kind": "sync"})
-
-
-def aged(cursor: ops_cursors.Cursor, seconds: int) -> ops_cursors.Cursor:
-    """The same cursor, so many seconds after it was made."""
-    marks = [ops_cursors.Mark(mark.at - seconds * 1_000_000, mark.id, mark.time) for mark in cursor.marks]
-    return ops_cursors.Cursor(cursor.mapping, cursor.id, cursor.time, marks)
-
-
 def bets(service: Service) -> int:
     return int(service.affiliate(1)["own"]["bets_count"])
 
 
 def test_transactions_that_commit_out_of_order(service: Service, url: str, admin: psycopg.Connection[Any]) -> None:
     """Writers begin in the order of their ids and end in any, with syncs in between."""
-    sync(service, url)
+    sync(service, url, SETTINGS)
     draw = random.Random(7)
     with ExitStack() as stack:
         writers = [stack.enter_context(psycopg.connect(url)) for _ in range(8)]
@@ -94,23 +69,23 @@ def test_transactions_that_commit_out_of_order(service: Service, url: str, admin
                 writer.commit()
                 free.append(writer)
             if draw.random() < 0.3:
-                sync(service, url)
-    sync(service, url)
+                sync(service, url, SETTINGS)
+    sync(service, url, SETTINGS)
     assert bets(service) == 60
 
 
 def test_late_by_nearly_the_overlap(service: Service, url: str, admin: psycopg.Connection[Any]) -> None:
     """The lower id appears 50 s after the higher one was read, of 60; nothing else was read again for it."""
     admin.execute(WRITE, [1])
-    sync(service, url, later_s=3600)
-    sync(service, url)  # goes on behind 1 from now on
+    sync(service, url, SETTINGS, later_s=3600)
+    sync(service, url, SETTINGS)  # goes on behind 1 from now on
     admin.execute(WRITE, [3])
-    sync(service, url, later_s=50)
+    sync(service, url, SETTINGS, later_s=50)
     admin.execute(WRITE, [2])
-    assert sync(service, url, later_s=50).applied == {"casino_bets_v": 1}
-    sync(service, url, later_s=60)
-    sync(service, url)
-    assert sync(service, url).duplicates == 0
+    assert sync(service, url, SETTINGS, later_s=50).applied == {"casino_bets_v": 1}
+    sync(service, url, SETTINGS, later_s=60)
+    sync(service, url, SETTINGS)
+    assert sync(service, url, SETTINGS).duplicates == 0
     assert bets(service) == 3
 
 
@@ -121,26 +96,26 @@ def test_later_than_the_overlap_is_closed_by_a_full_read(
         admin.execute(
             "insert into apostas select max(id) + 2, 1, 1, 0, now() from (select 0 id union select id from apostas)"
         )
-        sync(service, url, later_s=61)
-        sync(service, url, later_s=61)
+        sync(service, url, SETTINGS, later_s=61)
+        sync(service, url, SETTINGS, later_s=61)
     admin.execute(WRITE, [1])
-    assert sync(service, url).applied == {}
-    assert sync(service, url, full=True).applied == {"casino_bets_v": 1}
+    assert sync(service, url, SETTINGS).applied == {}
+    assert sync(service, url, SETTINGS, full=True).applied == {"casino_bets_v": 1}
 
 
 def test_changes_come_by_their_time(service: Service, url: str, admin: psycopg.Connection[Any]) -> None:
     insert = "insert into depositos values (%s, 1, 10, 'pending', '2025-06-01', '2025-06-01')"
     for id_ in (1, 2):
         admin.execute(insert, [id_])
-    sync(service, url, later_s=3600)
-    sync(service, url, later_s=3600)
+    sync(service, url, SETTINGS, later_s=3600)
+    sync(service, url, SETTINGS, later_s=3600)
     admin.execute("update depositos set status = 'approved', atualizado_em = now() where id = 1")
-    assert sync(service, url).applied == {"depositos": 1}
+    assert sync(service, url, SETTINGS).applied == {"depositos": 1}
     with psycopg.connect(url) as late:
         late.execute("update depositos set status = 'approved', atualizado_em = now() where id = 2")
         admin.execute("update depositos set status = 'reversed', atualizado_em = now() where id = 1")
-        sync(service, url, later_s=50)
-    assert sync(service, url).applied == {"depositos": 1}
+        sync(service, url, SETTINGS, later_s=50)
+    assert sync(service, url, SETTINGS).applied == {"depositos": 1}
     assert service.affiliate(1)["own"]["deposits_cents"] == 1000
 
 
@@ -153,12 +128,12 @@ def test_files_and_database_give_the_same_figures(store: Store, url: str) -> Non
     for service in (of_files, of_database):
         service.now = system_clock()
     applied = imported(of_files).applied
-    assert sync(of_database, url, settings=Settings()).applied == applied == {
+    assert sync(of_database, url).applied == applied == {
         "cadastro": 500, "tracked": 488, "depositos": 1942, "casino_bets_v": 2429, "saque": 364,
     }  # fmt: skip
     held = figures_held(store, of_files.slug)
     assert figures_held(store, of_database.slug) == held
-    assert sync(of_files, url, settings=Settings()).applied == {}
+    assert sync(of_files, url).applied == {}
     assert imported(of_database).applied == {}
     assert figures_held(store, of_files.slug) == figures_held(store, of_database.slug) == held
 
