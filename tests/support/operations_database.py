@@ -7,12 +7,20 @@ import csv
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import psycopg
 from psycopg import conninfo
 
 from fature_kv import embedded
+from fature_kv.domain.calendar import rfc3339
+from fature_kv.domain.mapping import COLUMNS, Mapping
+from fature_kv.domain.money import money_text
+from fature_kv.domain.rows import BadRow, Row
 from fature_kv.settings import Settings
+from fature_kv.sources.files import find_files, open_source
 from tests.support.servers import scratch_dir
 
 _numbers = itertools.count(1)
@@ -83,3 +91,27 @@ def fill(url: str, folder: Path) -> None:
                         copy.write(block)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("vacuum analyze")
+
+
+def fill_with_rows(url: str, folder: Path) -> None:
+    """The same for files of any spelling: each row as our reader of files has it."""
+    with psycopg.connect(url) as connection:
+        for path in find_files([folder]):
+            file = open_source(path, ZoneInfo("America/Sao_Paulo"), Mapping())
+            table = "apostas" if file.source == "casino_bets_v" else file.source
+            query = f"copy {table} ({', '.join(COLUMNS[file.source])}) from stdin"
+            with connection.cursor().copy(query) as copy:
+                for row in file.rows():
+                    copy.write_row(_values(row))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+
+
+def _values(row: Row | BadRow) -> list[Any]:
+    assert not isinstance(row, BadRow)
+    told = msgspec.structs.asdict(row)
+    told.pop("source", None)
+    for name in ("amount", "stake", "win"):
+        if name in told:
+            told[name] = money_text(told[name])
+    return [rfc3339(value) if name.endswith("_at") and value is not None else value for name, value in told.items()]
