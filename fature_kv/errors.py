@@ -8,6 +8,7 @@ FatureError
 ├── Conflict              HTTP 409
 ├── LimitReached          a bounded store is full: exit 1, HTTP 507
 ├── ServerUnavailable     Redis gone, restarting, full or read-only: exit 1, HTTP 503 with Retry-After
+├── OperationsError       the operator's database can't be read: exit 1
 ├── EmbeddedError         an embedded server can't be started
 ├── FigureOverflow        a sum would no longer be exact (beyond 2^53-1 centavos)
 └── Refused               a script refused; handled by the write path, never shown
@@ -78,6 +79,10 @@ class ServerUnavailable(FatureError):
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class OperationsError(FatureError):
+    """The operations database can't be read; the message holds nothing of its URL."""
 
 
 class EmbeddedError(FatureError):

@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal[
     "declared",
     "undone",
     "config",
+    "mapping",
     "token",
     "tenant",
     "run",

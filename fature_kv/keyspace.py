@@ -57,6 +57,16 @@ class TenantKeys(NamedTuple):
         return f"{self.prefix}runs"
 
     @property
+    def mapping(self) -> str:
+        """String: the tenant's own names of tables, columns and status words."""
+        return f"{self.prefix}mapping"
+
+    @property
+    def sync(self) -> str:
+        """Hash: how far each source of each operations database was read."""
+        return f"{self.prefix}sync"
+
+    @property
     def decisions(self) -> str:
         """Hash: what managers decided, by the entry of the journal that tells it."""
         return f"{self.prefix}decisions"

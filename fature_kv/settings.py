@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_url: Annotated[
         str | None, _meta("PostgreSQL to use instead of the embedded one: postgresql://.", secret=True)
     ] = None
+    ops_url: Annotated[
+        str | None, _meta("The operator's PostgreSQL that `sync` reads, where `--ops-url` is not given.", secret=True)
+    ] = None
     redis_server: Annotated[
         str | None,
         _meta(
@@ -81,6 +84,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workbook_bytes: Annotated[
         int, _meta("Bytes that an XLSX file may unpack to; a larger one is refused before it is unpacked.", ge=1 << 20)
     ] = WORKBOOK_BYTES
+
+    # the operations database
+    ops_timeout_s: Annotated[
+        float, _meta("Seconds that one statement may take on the operations database.", gt=0, le=86_400)
+    ] = 60.0
+    sync_overlap_s: Annotated[
+        int, _meta("Seconds by which a row may be committed late and is still read by the next `sync`.", ge=0)
+    ] = 3600
+    sync_overlap_rows: Annotated[
+        int, _meta("Ids below the highest one read that every `sync` reads again.", ge=0, le=1_000_000)
+    ] = 500
+    sync_scan_rows: Annotated[
+        int, _meta("Rows a table may have to be read whole by every `sync` where an index is lacking.", ge=0)
+    ] = 20_000
 
     # the API
     host: Annotated[str, _meta("Address the API listens on.", min_length=1)] = "127.0.0.1"
@@ -139,6 +156,7 @@ _SCHEMES = {
     "redis_url": ("redis://", "rediss://", "unix://"),
     "queue_url": ("redis://", "rediss://", "unix://"),
     "archive_url": ("postgresql://", "postgres://"),
+    "ops_url": ("postgresql://", "postgres://"),
 }
 
 

@@ -126,7 +126,7 @@ class Store:
                 raise translate(reply) from None
         return replies
 
-    def transaction(self, watched: str, expected: bytes, commands: Sequence[Command]) -> bool:
+    def transaction(self, watched: str, expected: bytes | None, commands: Sequence[Command]) -> bool:
         """Runs the commands as one, if the string `watched` is what is expected and stays so until they have run.
 
         False when it was not, and none of them ran. Never goes on over another connection than the one that watches.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support import servers
+from tests.support import operations_database, servers
 from tests.support.commands import data_folder
 
 
@@ -16,6 +16,13 @@ from tests.support.commands import data_folder
 def redis_server() -> Iterator[str]:
     """URL of this worker's own Redis (FATURE_TEST_ENGINE says which), on the shipped configuration."""
     with servers.private_redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def operations_server() -> Iterator[str]:
+    """URL of this worker's own PostgreSQL, for databases of operators."""
+    with operations_database.postgres() as url:
         yield url
 
 

@@ -23,7 +23,7 @@ from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row
 from fature_kv.ingest.session import Session
 from fature_kv.keyspace import TENANTS, GenerationKeys, TenantKeys
 from fature_kv.settings import Settings
-from fature_kv.sources import sample_small
+from fature_kv.sources import mappings, ops_cursors, sample_small
 from fature_kv.sources.files import open_all
 from fature_kv.store import Store
 from tests.support import keyspace_page
@@ -133,6 +133,9 @@ def live(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     tenants.create(store, SLUG, name="Demo", timezone=ZONE.key, currency="BRL", now_us=NOW)
     document = msgspec.to_builtins(DEFAULT)
     configuration.set_configuration(store, SLUG, document, None, today=0, now_us=NOW)
+    mappings.set_mapping(store, SLUG, Mapping(money_status={"liquidado": "approved"}), NOW)
+    cursor = ops_cursors.advanced(None, ops_cursors.Seen(NOW, 9, NOW, 9), 0, 1)
+    ops_cursors.write(store, TenantKeys(SLUG), "depositos", ops_cursors.database_digest("h", 1, "d"), cursor)
     tokens.create(store, SLUG, "affiliate", 1, 50 * 366 * 86_400, now_us=NOW)
     found = Live(store)
     seen: dict[str, int] = defaultdict(int)

@@ -16,9 +16,10 @@ from fature_kv.api import metrics, problems
 from fature_kv.api.bodies import EventsOperation
 from fature_kv.api.problems import UnsupportedMediaType
 from fature_kv.api.session import Opened
-from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person, Row
 from fature_kv.errors import UsageError
+from fature_kv.keyspace import tenant_keys
+from fature_kv.sources import mappings
 from fature_kv.sources.http_rows import parse_events
 
 _SOURCE_OF: Final[dict[type, str]] = {Person: "cadastro", Link: "tracked", Bet: "casino_bets_v"}
@@ -74,7 +75,8 @@ async def events(session: Opened, request: Request[Any, Any, Any], state: State)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaType(f"expected application/json, not {media_type}")
     body = _decode(await request.body())
-    rows = parse_events(body, session.tenant.zone, Mapping(), state.settings.events_limit)
+    (held,) = await session.store.pipeline([("GET", tenant_keys(session.tenant.slug).mapping)])
+    rows = parse_events(body, session.tenant.zone, mappings.of(held).document, state.settings.events_limit)
     writer: Writer = state.writer
     # A caller who hangs up does not take back what is being applied.
     results: Sequence[RowResult] = await asyncio.shield(asyncio.wrap_future(writer.submit(session.tenant.slug, rows)))

@@ -66,7 +66,7 @@ def rebuilt(
         try:
             with building(store, slug, settings, undoing) as replay:
                 replay.catch_up(progress)
-                _swap(store, keys, live, replay, undoing)
+                swap(store, keys, live, replay, undoing)
             delete_generations(store, keys)
             return replay
         except ConfigMoved:
@@ -76,7 +76,16 @@ def rebuilt(
 
 @contextmanager
 def building(store: Store, slug: str, settings: Settings, undoing: Undoing | None = None) -> Iterator[Replay]:
-    """A new generation to fold the journal into; given up when the block fails or does not swap it in.
+    """A new generation to fold the journal into; see `opened`."""
+    with opened(store, slug, settings, undoing) as (fold, void):
+        yield Replay(fold, void)
+
+
+@contextmanager
+def opened(
+    store: Store, slug: str, settings: Settings, undoing: Undoing | None = None
+) -> Iterator[tuple[Fold, voids.Voids]]:
+    """A new generation, and which rows are void in it; given up when the block fails or does not swap it in.
 
     Conflict when another rebuild of the tenant begins meanwhile: its generation is the one that is built then.
     """
@@ -101,7 +110,7 @@ def building(store: Store, slug: str, settings: Settings, undoing: Undoing | Non
     if undoing is not None:
         void.add(undoing.run, undoing.rows, voids.END)
     try:
-        yield Replay(fold, void)
+        yield fold, void
     except GenerationMoved:
         raise Conflict(
             f"another rebuild, reconcile or undo of '{slug}' began meanwhile: run this again after it"
@@ -128,7 +137,8 @@ def step(store: Store, keys: TenantKeys, live: int, number: int, name: str, *wor
     return reply.decode()
 
 
-def _swap(store: Store, keys: TenantKeys, live: int, replay: Replay, undoing: Undoing | None) -> None:
+def swap(store: Store, keys: TenantKeys, live: int, replay: Replay, undoing: Undoing | None = None) -> None:
+    """Folds the last entries while writers are held, and puts the new generation in the place of the live one."""
     number = replay.fold.generation
     for _ in range(_SWAPS):
         step(store, keys, live, number, "hold", system_clock() + _HOLD_US)

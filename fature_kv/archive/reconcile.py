@@ -7,7 +7,7 @@ from; counters that tell how often something was written (`rev`) and queues are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import numpy as np
 
 from fature_kv import tenants
 from fature_kv.archive.rebuild import building
-from fature_kv.archive.replay import Progress
+from fature_kv.archive.replay import Progress, Replay
 from fature_kv.domain.player import NOTHING, unpack_state
 from fature_kv.ingest.session import Session, new_run, system_clock
 from fature_kv.keyspace import GenerationKeys
@@ -42,26 +42,30 @@ def reconcile_with_journal(
     store: Store, slug: str, settings: Settings, progress: Progress | None = None
 ) -> list[Difference]:
     """Every difference between the live figures and those that the journal makes, by key."""
-    session = Session(store, slug, settings, run=new_run("reconcile", system_clock()))
     with building(store, slug, settings) as replay:
         replay.catch_up(progress)
-        session.release()
+        return differences(store, slug, settings, replay)
+
+
+def differences(store: Store, slug: str, settings: Settings, replay: Replay) -> list[Difference]:
+    """Every difference between the live figures and those that were folded beside them, the newest rows in both."""
+    session = Session(store, slug, settings, run=new_run("reconcile", system_clock()))
+    session.release()
+    session.settle()
+    replay.catch_up()
+    live = tenants.get(store, slug).keys.generation(session.tenant.live)
+    names = sorted(names_of(store, live) | names_of(store, replay.fold.keys))
+    for _ in range(_ROUNDS):
+        found = list(_compare(store, live, replay.fold.keys, names))
+        if not found:
+            break
+        names = sorted({difference.key for difference in found})
         session.settle()
         replay.catch_up()
-        live = tenants.get(store, slug).keys.generation(session.tenant.live)
-        names = _names(store, live) | _names(store, replay.fold.keys)
-        differences = list(_compare(store, live, replay.fold.keys, sorted(names)))
-        for _ in range(_ROUNDS):
-            if not differences:
-                break
-            again = sorted({difference.key for difference in differences})
-            session.settle()
-            replay.catch_up()
-            differences = list(_compare(store, live, replay.fold.keys, again))
-    return differences
+    return list(_compare(store, live, replay.fold.keys, names)) if found else []
 
 
-def _names(store: Store, keys: GenerationKeys) -> set[str]:
+def names_of(store: Store, keys: GenerationKeys) -> set[str]:
     """Keys of a generation without its prefix; queues left out, pages of seen bets once."""
     names: set[str] = set()
     for found in store.scan(keys.state, f"{keys.prefix}*", _AT_ONCE):
@@ -78,13 +82,13 @@ def _names(store: Store, keys: GenerationKeys) -> set[str]:
 def _compare(store: Store, live: GenerationKeys, rebuilt: GenerationKeys, names: list[str]) -> Iterator[Difference]:
     for start in range(0, len(names), _AT_ONCE):
         batch = names[start : start + _AT_ONCE]
-        for name, one, other in zip(batch, _read(store, live, batch), _read(store, rebuilt, batch), strict=True):
+        for name, one, other in zip(batch, contents(store, live, batch), contents(store, rebuilt, batch), strict=True):
             for field in sorted(one.keys() | other.keys()):
                 if one.get(field) != other.get(field):
                     yield Difference(name, field.decode(), one.get(field), other.get(field))
 
 
-def _read(store: Store, keys: GenerationKeys, names: list[str]) -> Iterable[dict[bytes, Any]]:
+def contents(store: Store, keys: GenerationKeys, names: Sequence[str]) -> Iterable[dict[bytes, Any]]:
     """Each key's content as fields, whatever its type."""
     full = [keys.prefix + name for name in names]
     types = store.pipeline([("TYPE", key) for key in full])

@@ -109,10 +109,14 @@ class Replay:
         self._take(_LINKS, [Link(*link) for link in body["links"]], body)
 
     def _take_rows(self, body: dict[str, Any]) -> None:
+        self._take(_MONEY, self.rows_of(body), body)
+
+    @staticmethod
+    def rows_of(body: dict[str, Any]) -> list[Row]:
+        """The rows of money and the bets of an entry."""
         found: list[Row] = [unpack_version(source, row, version) for source, row, version, _ in body["money"]]
         columns = [journal.values(column).tolist() for column in body.get("bets", ())]
-        found += [Bet(*bet) for bet in zip(*columns, strict=True)]
-        self._take(_MONEY, found, body)
+        return found + [Bet(*bet) for bet in zip(*columns, strict=True)]
 
     def _take(self, phase: int, rows: Sequence[Row], body: dict[str, Any]) -> None:
         """Gathers an entry's rows. Those that had waited come from where they wait here: they are rows of the run that

@@ -16,13 +16,13 @@ import msgspec
 from fature_kv.archive import rebuild
 from fature_kv.archive.rebuild import Undoing
 from fature_kv.archive.replay import Progress
-from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import SOURCES
 from fature_kv.errors import NotFound, UsageError
 from fature_kv.ingest import decisions, retry
 from fature_kv.ingest.session import Session, new_run, system_clock
 from fature_kv.keyspace import tenant_keys
 from fature_kv.settings import Settings
+from fature_kv.sources import mappings
 from fature_kv.store import Store
 
 
@@ -96,4 +96,5 @@ def _settle(store: Store, slug: str, settings: Settings, clock: Callable[[], int
     session = Session(store, slug, settings, run=new_run("undo", clock()), clock=clock)
     session.release()
     session.settle()
-    retry.quarantine(store, slug, settings, Mapping(), reasons=retry.CONFLICTS, clock=clock)
+    mapping = mappings.read(store, session.keys).document
+    retry.quarantine(store, slug, settings, mapping, reasons=retry.CONFLICTS, clock=clock)

@@ -34,7 +34,7 @@ def add(commands: Subcommands, everywhere: argparse.ArgumentParser) -> None:
 
 def _set(command: Command) -> int:
     asked = command.arguments
-    document = _document(asked.file)
+    document = read_document(asked.file)
     effective_from = document.pop("effective_from", None) if isinstance(document, dict) else None
     if asked.effective_from is not None:
         effective_from = asked.effective_from
@@ -78,7 +78,8 @@ def _show(command: Command) -> int:
     return 0
 
 
-def _document(name: str) -> Any:
+def read_document(name: str) -> Any:
+    """The JSON of a file, or of stdin for '-'. Raises SourceFileError."""
     try:
         raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:

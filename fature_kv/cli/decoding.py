@@ -192,6 +192,10 @@ def _text(store: Store, key: str, _limit: int, _: re.Match[str]) -> Decoded:
     return 1, plain(store.call("GET", key))
 
 
+def _json_text(store: Store, key: str, _limit: int, _: re.Match[str]) -> Decoded:
+    return 1, _instants(msgspec.json.decode(store.call("GET", key)))
+
+
 def _runs(packed: bytes) -> list[dict[str, Any]]:
     return [
         {"first": day_text(first), "last": day_text(first + days - 1), "days": days}
@@ -323,6 +327,8 @@ _TENANT_KINDS: Final[dict[str, Kind]] = {
     "journal": Kind("everything that can't be recomputed, in order", _journal),
     "runs": Kind("runs and their counts", _json_fields),
     "decisions": Kind("what managers decided, by entry of the journal", _json_fields),
+    "mapping": Kind("the tenant's own names of tables, columns and status words", _json_text),
+    "sync": Kind("how far each source of an operations database was read", _json_fields),
     "fsync": Kind("counts waits for the disk (durability waitaof)", _text),
     "token": Kind("an API token (its text is nowhere kept)", _fields),
 }

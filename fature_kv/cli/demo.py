@@ -15,6 +15,7 @@ from fature_kv.cli.command import Command, Subcommands, now_us
 from fature_kv.cli.imports import print_result
 from fature_kv.cli.output import Column, Output
 from fature_kv.domain.calendar import parse_day, period_days
+from fature_kv.domain.mapping import Mapping
 from fature_kv.errors import Conflict, UsageError
 from fature_kv.figures import boards, dashboard, summaries
 from fature_kv.figures import tenant as tenant_of
@@ -85,7 +86,7 @@ def _load(command: Command, store: Store) -> dict[str, object]:
     else:
         told = output.text("demo_real", folder=folder)
     output.note(told)
-    files = loading.open_files(command, [folder], tenants.get(store, SLUG).zone)
+    files = loading.open_files(command, [folder], tenants.get(store, SLUG).zone, Mapping())
     loaded = loading.load(command, store, SLUG, files, "demo")
     document = loaded.document(loaded.session.counts())
     if not output.json:

@@ -16,6 +16,7 @@ from fature_kv.cli.command import Command, Subcommands
 from fature_kv.cli.output import Column
 from fature_kv.errors import FatureError
 from fature_kv.settings import Settings
+from fature_kv.sources import mappings
 from fature_kv.store import Store, info_of, waitaof_is_true
 from fature_kv.tenants import Tenant
 
@@ -63,6 +64,7 @@ def _checks(command: Command) -> Iterator[Check]:
             yield from _redis(store, settings)
             for tenant in tenants.list_tenants(store):
                 yield from _backlog(store, tenant, settings)
+                yield from _mapping(store, tenant)
     except FatureError as error:
         yield Check("Redis", "failed", str(error), "start it, or mend what the message names")
 
@@ -158,6 +160,13 @@ def _memory(info: dict[str, str]) -> Check:
     if used > 0.9 * most:
         return Check("memory", "warning", found, "give Redis more memory: when it is full, writes fail with 503")
     return Check("memory", "ok", found)
+
+
+def _mapping(store: Store, tenant: Tenant) -> Iterator[Check]:
+    """Whether rows were read by an earlier mapping."""
+    if mappings.read(store, tenant.keys).owes_rebuild:
+        remedy = f"run `fature-kv rebuild --tenant {tenant.slug} --from ops`"
+        yield Check(f"mapping of {tenant.slug}", "warning", "rows were read by an earlier one", remedy)
 
 
 def _backlog(store: Store, tenant: Tenant, settings: Settings) -> Iterator[Check]:

@@ -11,9 +11,11 @@ from fature_kv import tenants
 from fature_kv.cli import loading
 from fature_kv.cli.command import Command, Subcommands, add_tenant
 from fature_kv.cli.output import Column, Output, print_counts
+from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import REASONS
 from fature_kv.errors import EmbeddedError, NotFound, ServerUnavailable
 from fature_kv.keyspace import check_slug
+from fature_kv.sources import mappings
 from fature_kv.sources.files import Preview, preview
 
 _DESCRIPTION = """Files are CSV (.csv, .csv.gz), comma or semicolon, UTF-8 or Latin-1, or workbooks (.xlsx) of one or
@@ -40,7 +42,7 @@ def _import(command: Command) -> int:
         return _dry_run(command)
     with command.store() as store:
         tenant = tenants.get(store, asked.tenant)
-        files = loading.open_files(command, asked.paths, tenant.zone)
+        files = loading.open_files(command, asked.paths, tenant.zone, mappings.read(store, tenant.keys).document)
         loaded = loading.load(command, store, tenant.slug, files, "import")
     document = loaded.document(loaded.session.counts())
     if command.output.json:
@@ -66,10 +68,10 @@ def print_result(output: Output, document: dict[str, Any], rows: int) -> None:
 
 
 def _dry_run(command: Command) -> int:
-    zone, told = _zone(command)
+    zone, mapping, told = _reading(command)
     if told:
         command.output.note(told)
-    found = [preview(file) for file in loading.open_files(command, command.arguments.paths, zone)]
+    found = [preview(file) for file in loading.open_files(command, command.arguments.paths, zone, mapping)]
     if command.output.json:
         command.output.document({"dry_run": True, "timezone": zone.key, "files": found})
     else:
@@ -78,19 +80,20 @@ def _dry_run(command: Command) -> int:
     return 0
 
 
-def _zone(command: Command) -> tuple[ZoneInfo, str]:
-    """The tenant's zone; where there is no such tenant (yet) that of new tenants, and why."""
+def _reading(command: Command) -> tuple[ZoneInfo, Mapping, str]:
+    """The tenant's zone and names; where there is no such tenant (yet) those of new tenants, and why."""
     settings, slug = command.settings, command.arguments.tenant
     default = ZoneInfo(settings.tenant_time_zone)
     if settings.redis_url is None and not (Path(settings.data_dir) / "redis").is_dir():
-        return default, f"there is no data in {settings.data_dir} yet: times are read in {default.key}"
+        return default, Mapping(), f"there is no data in {settings.data_dir} yet: times are read in {default.key}"
     try:
         with command.store() as store:
-            return tenants.get(store, slug).zone, ""
+            tenant = tenants.get(store, slug)
+            return tenant.zone, mappings.read(store, tenant.keys).document, ""
     except NotFound:
-        return default, f"there is no tenant '{slug}' yet: times are read in {default.key}"
+        return default, Mapping(), f"there is no tenant '{slug}' yet: times are read in {default.key}"
     except (EmbeddedError, ServerUnavailable) as error:
-        return default, f"{error}: times are read in {default.key}"
+        return default, Mapping(), f"{error}: times are read in {default.key}"
 
 
 def _print_preview(output: Output, one: Preview) -> None:

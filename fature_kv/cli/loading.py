@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from fature_kv import wiring
 from fature_kv.cli.command import Command, now_us
 from fature_kv.domain.mapping import Mapping
-from fature_kv.errors import FatureError
+from fature_kv.errors import FatureError, OperationsError
 from fature_kv.ingest.session import RunCounts, Session
 from fature_kv.sources.files import open_all
 from fature_kv.sources.sheet_headers import Ignored
@@ -45,7 +45,11 @@ class Loaded:
         }
 
 
-def open_files(command: Command, paths: Sequence[str | Path], zone: ZoneInfo) -> list[SourceFile]:
+ApplyAll: TypeAlias = Callable[[Loaded, Callable[[], bool]], bool]
+"""Applies all rows of a run, asking now and then whether it should stop; whether it came to the end."""
+
+
+def open_files(command: Command, paths: Sequence[str | Path], zone: ZoneInfo, mapping: Mapping) -> list[SourceFile]:
     """Every file, checked from end to end before a row of any is taken; sheets that are no sources are told."""
     output = command.output
     left_out: list[Ignored] = []
@@ -53,7 +57,7 @@ def open_files(command: Command, paths: Sequence[str | Path], zone: ZoneInfo) ->
         files = open_all(
             paths,
             zone,
-            Mapping(),
+            mapping,
             workbook_bytes=command.settings.workbook_bytes,
             opened=lambda done, total: bar(done, total=total),
             ignored=left_out.append,
@@ -64,16 +68,28 @@ def open_files(command: Command, paths: Sequence[str | Path], zone: ZoneInfo) ->
 
 
 def load(command: Command, store: Store, slug: str, files: Sequence[SourceFile], kind: str) -> Loaded:
-    """Applies all rows of the files as one run; what is applied when it ends early is told and stays."""
+    """Applies all rows of the files as one run."""
+    about = {"files": list(dict.fromkeys(str(file.path) for file in files))}
+    return run(command, store, slug, kind, about, lambda loaded, stopped: _apply_all(command, loaded, files, stopped))
+
+
+def run(command: Command, store: Store, slug: str, kind: str, about: dict[str, Any], apply_all: ApplyAll) -> Loaded:
+    """Applies rows as one run; what is applied when it ends early is told and stays."""
     session = wiring.session(store, slug, command.settings, kind)
-    about = {"kind": kind, "files": list(dict.fromkeys(str(file.path) for file in files)), "started_at": now_us()}
+    about = {"kind": kind, **about, "started_at": now_us()}
     loaded = Loaded(session)
     try:
         session.begin(about)
         with _stoppable(command) as stopped, session.following():
-            if _apply_all(command, loaded, files, stopped):
+            if apply_all(loaded, stopped):
                 session.finish(about)
                 loaded.finished = True
+    except OperationsError:
+        with suppress(FatureError):
+            session.settle()
+            session.begin(about)
+        _tell(command, loaded, exact=True)
+        raise
     except BaseException:
         _tell(command, loaded, exact=False)
         raise

@@ -24,11 +24,13 @@ from fature_kv.cli import (
     doctor,
     imports,
     inspect,
+    mapping,
     repair,
     runs,
     samples,
     servers,
     shows,
+    sync,
     tenants,
     validates,
 )
@@ -39,20 +41,9 @@ from fature_kv.errors import FatureError, SourceFileError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED, TERMINATED, BROKEN_PIPE = 1, 2, 130, 143, 141
 _GROUPS = (
-    servers,
-    demo,
-    tenants,
-    imports,
-    samples,
-    shows,
-    decisions,
-    configs,
-    runs,
-    validates,
-    repair,
-    inspect,
-    doctor,
-)
+    servers, demo, tenants, imports, sync, mapping, samples, shows, decisions, configs, runs, validates, repair,
+    inspect, doctor,
+)  # fmt: skip
 
 
 class Terminated(BaseException):

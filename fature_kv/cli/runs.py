@@ -12,10 +12,10 @@ from fature_kv.cli.command import Command, Subcommands, add_page, add_tenant, pa
 from fature_kv.cli.decoding import readable_row
 from fature_kv.cli.output import Column, print_counts, progress_of
 from fature_kv.domain.calendar import rfc3339
-from fature_kv.domain.mapping import Mapping
 from fature_kv.figures import cursors
 from fature_kv.ingest import decisions, retry
 from fature_kv.ingest.window import row_id, unpack_row
+from fature_kv.sources import mappings
 from fature_kv.store import Store
 from fature_kv.tenants import Tenant
 
@@ -143,7 +143,7 @@ def _retry(command: Command) -> int:
         if asked.parked:
             counts = retry.parked(store, tenant.slug, command.settings)
         else:
-            counts = retry.quarantine(store, tenant.slug, command.settings, Mapping())
+            counts = retry.quarantine(store, tenant.slug, command.settings, mappings.read(store, tenant.keys).document)
         keys = tenant.keys.generation(tenant.live)
         left = store.call("HLEN", keys.parked if asked.parked else keys.quarantine)
     document = {**msgspec.to_builtins(counts), "left": left}

@@ -82,6 +82,7 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "result": ("result", "resultado"),
     "what_to_do": ("what to do", "o que fazer"),
     "key": ("key", "chave"),
+    "kind": ("what", "o que"),
     "field": ("field", "campo"),
     "live": ("live", "em uso"),
     "rebuilt": ("rebuilt", "refeito"),
@@ -114,6 +115,18 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "reading": ("checking files", "verificando arquivos"),
     "boards": ("boards", "rankings"),
     "same": ("no difference", "nenhuma diferença"),
+    "gap_skipped": (
+        "'{table}' was not read: no index serves {columns}; `sync --full` reads it (or make an index)",
+        "'{table}' não foi lida: nenhum índice serve {columns}; `sync --full` a lê (ou crie um índice)",
+    ),
+    "gap_unchanged": (
+        "'{table}': no index serves {columns}, so rows that changed there come with `sync --full` (or make an index)",
+        "'{table}': nenhum índice serve {columns}; linhas alteradas vêm com `sync --full` (ou crie um índice)",
+    ),
+    "mapping_owes_rebuild": (
+        "rows were read by an earlier mapping: `fature-kv rebuild --tenant {slug} --from ops` reads them anew",
+        "linhas foram lidas por um mapeamento anterior: `fature-kv rebuild --tenant {slug} --from ops` as relê",
+    ),
     "decided": ("decided; all figures follow it", "decidido; todos os números já seguem a decisão"),
     "decided_already": ("that is so already; nothing was changed", "já está assim; nada mudou"),
     "undone_run": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any
 
@@ -11,18 +12,22 @@ import msgspec
 
 from fature_kv import tenants
 from fature_kv.archive.validate import Difference, SourceReport, validate
-from fature_kv.cli import loading
+from fature_kv.cli import loading, sync
 from fature_kv.cli.command import Command, Subcommands, add_tenant
 from fature_kv.cli.decoding import readable_row
 from fature_kv.cli.output import Column, Output
 from fature_kv.domain.rows import BadRow, Row, Source
+from fature_kv.errors import UsageError
+from fature_kv.sources import mappings
 from fature_kv.sources.source_file import SourceFile
+from fature_kv.store import Store
+from fature_kv.tenants import Tenant
 
 _SHOWN = 20
-_DESCRIPTION = """Reads the rows of a file or folder, applies nothing, and compares them with what Redis holds of each
-source that there are rows of: how many were read and what became of them, sums and averages on both sides, and each
-row that is missing, held in another version, or held though the source has no such row. Exit 1 when
-anything differs."""
+_DESCRIPTION = """Reads the rows of a file or folder, or of the operations database, applies nothing, and compares them
+with what Redis holds of each source that there are rows of: how many were read and what became of them, sums and
+averages on both sides, and each row that is missing, held in another version, or held though the source has no such
+row. Exit 1 when anything differs."""
 
 
 def add(commands: Subcommands, everywhere: argparse.ArgumentParser) -> None:
@@ -31,19 +36,18 @@ def add(commands: Subcommands, everywhere: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )  # fmt: skip
     add_tenant(parser)
-    parser.add_argument("--against", required=True, metavar="PATH", help="a file, or a folder of files")
+    parser.add_argument("--against", metavar="PATH", help="a file, or a folder of files")
+    sync.add_ops_url(parser)
     parser.set_defaults(handler=_validate)
 
 
 def _validate(command: Command) -> int:
     asked = command.arguments
+    if asked.against and asked.ops_url:
+        raise UsageError("against what? Give either --against PATH or --ops-url URL")
     with command.store() as store:
         tenant = tenants.get(store, asked.tenant)
-        files = loading.open_files(command, [asked.against], tenant.zone)
-        total = sum(file.size_bytes for file in files)
-        with command.output.bar(total, f"validate {tenant.slug}") as bar:
-            read = _Reading(command.settings.window_rows)
-            reports = validate(store, tenant.slug, read.sources(files), lambda rows: bar(read.position, rows))
+        reports = (_files if asked.against else _operations)(command, store, tenant)
     different = any(report.differences for report in reports)
     if command.output.json:
         sources = [_shown(report) for report in reports]
@@ -51,6 +55,28 @@ def _validate(command: Command) -> int:
     else:
         _print(command.output, reports)
     return 1 if different else 0
+
+
+def _files(command: Command, store: Store, tenant: Tenant) -> list[SourceReport]:
+    mapping = mappings.read(store, tenant.keys).document
+    files = loading.open_files(command, [command.arguments.against], tenant.zone, mapping)
+    total = sum(file.size_bytes for file in files)
+    with command.output.bar(total, f"validate {tenant.slug}") as bar:
+        read = _Reading(command.settings.window_rows)
+        return validate(store, tenant.slug, read.sources(files), lambda rows: bar(read.position, rows))
+
+
+def _operations(command: Command, store: Store, tenant: Tenant) -> list[SourceReport]:
+    with sync.opened(command, store, tenant) as operations:
+        total = sum(map(operations.estimate, operations.tables))
+        with command.output.bar(total, f"validate {tenant.slug}") as bar, ExitStack() as opened:
+
+            def sources() -> Iterator[tuple[Source, Iterator[list[Row | BadRow]]]]:
+                for source in operations.tables:
+                    lists = operations.pull(source, None, full=True).lists(command.settings.window_rows)
+                    yield source, opened.enter_context(closing(lists))
+
+            return validate(store, tenant.slug, sources(), lambda rows: bar(rows, rows, total=max(total, rows)))
 
 
 class _Reading:

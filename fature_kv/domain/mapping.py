@@ -110,19 +110,27 @@ _SOURCE_NAMES: Final[dict[Source, str]] = {
 }
 
 
+_TABLE: Final = re.compile(r"[^.\x00]{1,63}(\.[^.\x00]{1,63})?")
+
+
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tenant's own names on top of the defaults; `Mapping()` is the defaults.
 
     `columns`: source -> column -> further header names. `money_status`: the operation's word -> a word of
     DOMAIN.md, as `{"liquidado": "approved"}`. `person_status`: word -> English word, as `{"vip": "active"}`.
-    Words are kept normalised. Raises ValueError for a source, column or word that does not exist.
+    `tables`: source -> table or view of the operations database, `name` or `schema.name`; by default the source's name.
+    Words are kept normalised. Raises ValueError for a source, column, table or word that can't be.
     """
 
+    tables: dict[Source, str] = {}
     columns: dict[Source, dict[str, list[str]]] = {}
     money_status: dict[str, str] = {}
     person_status: dict[str, str] = {}
 
     def __post_init__(self) -> None:
+        for source, table in self.tables.items():
+            if not _TABLE.fullmatch(table):
+                raise ValueError(f"'{table}' is no table of '{source}', expected `name` or `schema.name`")
         for source, columns in self.columns.items():
             for column in columns:
                 if column not in COLUMNS.get(source, ()):

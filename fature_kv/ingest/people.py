@@ -49,11 +49,12 @@ def _attempt(fold: Fold, window: Window, items: Sequence[Item]) -> list[Item]:
     people = list(by_person)
     for start in range(0, len(people), _AT_ONCE):
         batch = {person: by_person[person] for person in people[start : start + _AT_ONCE]}
-        refused += _apply(fold, window, batch, _read(fold, list(batch)))
+        refused += _apply(fold, window, batch, held_people(fold, list(batch)))
     return refused
 
 
-def _read(fold: Fold, people: Sequence[int]) -> dict[int, Held]:
+def held_people(fold: Fold, people: Sequence[int]) -> dict[int, Held]:
+    """What is held of each person."""
     commands: list[tuple[str, ...]] = []
     for person in people:
         commands.append(("HMGET", fold.keys.affiliate(person), "rev", "status", "registered_at", "updated_at"))
