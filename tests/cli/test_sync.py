@@ -195,3 +195,25 @@ def test_readers_and_writers_go_on_while_it_is_rebuilt(cli: Commands, url: str, 
     assert tenants.get(store, synced).live > live
     assert len(seen) > 20
     assert len(set(seen)) == 1
+
+
+def test_validate_compares_a_database_with_what_is_held(
+    cli: Commands, url: str, synced: str, admin: psycopg.Connection[Any]
+) -> None:
+    found = cli.json("validate", "--tenant", synced, "--ops-url", url)
+    assert found["same"] is True
+    assert [each["source"] for each in found["sources"]][:2] == ["cadastro", "tracked"]
+    admin.execute("update depositos set valor = valor + 1 where id = 1")
+    try:
+        changed = cli("validate", "--tenant", synced, "--ops-url", url, "--json", code=1).json
+    finally:
+        admin.execute("update depositos set valor = valor - 1 where id = 1")
+    (report,) = [each for each in changed["sources"] if each["differences"]]
+    assert (report["source"], report["examples"][0]["kind"], report["examples"][0]["id"]) == (
+        "depositos",
+        "other_version",
+        "1",
+    )
+    complaint = cli("validate", "--tenant", synced, "--against", "x", "--ops-url", url, code=2).complaint
+    assert "either --against PATH or --ops-url URL" in complaint
+    assert PASSWORD not in complaint
