@@ -4,7 +4,8 @@
 --
 -- KEYS  1 control, 2 journal, 3 state of the live generation, 4 state of the building one, 5 decisions
 -- ARGV  1 step:
---         open     2 number of the generation to build; whoever built before finds itself refused
+--         open     2 number of the generation to build, greater than any before: nobody else ever writes there;
+--                  whoever built before finds itself refused
 --         hold     2 number, 3 instant (microseconds) until which writers wait
 --         release  2 number; writers go on
 --         swap     2 number, 3 id of the last journal entry that was folded, 4 revision of the configuration it was
@@ -18,7 +19,9 @@ local control, journal, live_state, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local step, number = ARGV[1], ARGV[2]
 
 if step == 'open' then
-  redis.call('HSET', control, 'building', number)
+  local opened = tonumber(redis.call('HGET', control, 'opened') or 0)
+  if tonumber(number) <= opened then return redis.error_reply('FATURE_GENERATION') end
+  redis.call('HSET', control, 'building', number, 'opened', number)
   return 'OK'
 end
 if redis.call('HGET', control, 'building') ~= number then return redis.error_reply('FATURE_GENERATION') end

@@ -12,11 +12,14 @@ local pending, taken = KEYS[2], 0
 for i = 3, #ARGV do
   local waiting = redis.call('HGET', pending, ARGV[i])
   if waiting then
-    redis.call('HDEL', pending, ARGV[i])
     if redis.call('HINCRBY', KEYS[i], 'network_size', waiting) == 0 then redis.call('HDEL', KEYS[i], 'network_size') end
     local sponsor = redis.call('HGET', KEYS[i], 'sponsor_id')
     if sponsor then redis.call('HINCRBY', pending, sponsor, waiting) end
     taken = taken + 1
+    -- The key goes with its last field; in a slot that is being moved it can't be touched after that.
+    local last = redis.call('HLEN', pending) == 1
+    redis.call('HDEL', pending, ARGV[i])
+    if last then break end
   end
 end
 if taken > 0 then redis.call('HINCRBY', KEYS[1], 'version', 1) end

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from fature_kv import tenants
@@ -24,6 +24,7 @@ from fature_kv.keyspace import TenantKeys, tenant_keys
 from fature_kv.scripts import Word, script
 from fature_kv.settings import Settings
 from fature_kv.store import Store
+from fature_kv.tenants import Tenant
 
 _HOLD_US = 3_000_000
 _SWAPS = 20
@@ -93,24 +94,12 @@ def opened(
     check_whole(store, keys)
     tenant = tenants.get(store, slug)
     delete_generations(store, keys)
-    number = max(tenant.live, int(store.call("HGET", keys.control, "building") or 0)) + 1
-    step(store, keys, tenant.live, number, "open")
-    fold = Fold(
-        store,
-        keys,
-        number,
-        zone=tenant.zone,
-        configuration=configuration.read(store, slug),
-        settings=settings,
-        clock=system_clock,
-        run=new_run("rebuild", system_clock()),
-        building=True,
-    )
-    void = voids.read(store, keys)  # behind `open`: no decision can be swapped in from there on but by this one
-    if undoing is not None:
-        void.add(undoing.run, undoing.rows, voids.END)
+    number = _open(store, keys, tenant.live)
     try:
-        yield fold, void
+        void = voids.read(store, keys)  # behind `open`: no decision can be swapped in from there on but by this one
+        if undoing is not None:
+            void.add(undoing.run, undoing.rows, voids.END)
+        yield _fold(store, tenant, number, settings), void
     except GenerationMoved:
         raise Conflict(
             f"another rebuild, reconcile or undo of '{slug}' began meanwhile: run this again after it"
@@ -119,6 +108,30 @@ def opened(
         if store.call("HGET", keys.control, "building") == str(number).encode():
             step(store, keys, tenant.live, number, "abandon")
             delete_generations(store, keys)
+
+
+def _open(store: Store, keys: TenantKeys, live: int) -> int:
+    """Opens a generation that nobody else ever folds into; its number."""
+    while True:
+        taken = store.call("HMGET", keys.control, "building", "opened")
+        number = max(live, *(int(each or 0) for each in taken)) + 1
+        with suppress(GenerationMoved):  # another one took that number meanwhile
+            step(store, keys, live, number, "open")
+            return number
+
+
+def _fold(store: Store, tenant: Tenant, number: int, settings: Settings) -> Fold:
+    return Fold(
+        store,
+        tenant.keys,
+        number,
+        zone=tenant.zone,
+        configuration=configuration.read(store, tenant.slug),
+        settings=settings,
+        clock=system_clock,
+        run=new_run("rebuild", system_clock()),
+        building=True,
+    )
 
 
 def check_whole(store: Store, keys: TenantKeys) -> None:
