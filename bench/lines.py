@@ -46,7 +46,7 @@ FULL: Final = Sizes(
 QUICK: Final = Sizes(
     5, (1_000_000,), (1_000_000,), 40_000, 1, 1, 1.5, 200.0, 2.0,
     {"people": 1_500, "history_rows": 8_000, "new_rows": 8_000, "window": 8_000, "repeats": 1}, 1_000,
-    operations.Sizes(400, 10_000), operations.Sizes(20_000, 100_000),
+    operations.Sizes(400, 10_000), operations.Sizes(95_000, 150_000),
 )  # fmt: skip
 WHOLE: Final = 1_000_000
 """A window that holds any of the workloads."""

@@ -147,7 +147,7 @@ class Pull:
         """All rows of the read, up to `size` at a time. Raises OperationsError; what came before it may be kept."""
         operations, database = self._operations, self._operations.database
         read = operations.reader(self._table)
-        doing = f"can't be read on ('{self._table.name}')"
+        doing = f"failed while '{self._table.name}' was read"
         with database.transaction(doing, by_index=not self.whole) as at:
             reading = everything(self._table)
             if not self.whole and self._before is not None:
