@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
-from bench import events, events_postgres, growth, late_links, memory, readers, workbooks
+from bench import events, events_postgres, growth, late_links, memory, operations, readers, workbooks
 from bench import reads as http_reads
 from bench.ingest import COMMANDS, Race, race, rates, set_up
 from bench.report import Line, milliseconds, per_second, times
@@ -35,15 +35,21 @@ class Sizes(NamedTuple):
     idle_s: float
     growth: dict[str, int]
     late_people: int
+    sync: operations.Sizes
+    """Of the database whose rows are read into a tenant."""
+    operator: operations.Sizes
+    """Of the database that is asked for what is new."""
 
 
 FULL: Final = Sizes(
     1, (1_000_000, 100_000, 20_000), (1_000_000, 100_000), 100_000, 600_000, 3, 3, 4.0, 200.0, 6.0,
     {"people": 5_000, "history_rows": 30_000, "new_rows": 40_000, "window": 20_000, "repeats": 3}, 10_000,
+    operations.Sizes(2_000, 100_000), operations.Sizes(95_000, 514_000),
 )  # fmt: skip
 QUICK: Final = Sizes(
     5, (1_000_000,), (1_000_000,), 40_000, 100_000, 1, 1, 1.5, 200.0, 2.0,
     {"people": 1_500, "history_rows": 8_000, "new_rows": 8_000, "window": 8_000, "repeats": 1}, 1_000,
+    operations.Sizes(400, 10_000), operations.Sizes(95_000, 150_000),
 )  # fmt: skip
 WHOLE: Final = 1_000_000
 """A window that holds any of the workloads."""
@@ -289,6 +295,23 @@ def late_link(bench: Bench) -> list[Line]:
     return lines
 
 
+def sync(bench: Bench) -> list[Line]:
+    """An operations database."""
+    bench.say("sync: rows into a tenant, beside the cursor alone")
+    found = operations.rates(bench.servers, bench.sizes.sync, bench.sizes.repeats)
+    what = f"first sync of {found.rows:,} rows, {found.people:,} people; beside: reading the cursor alone"
+    ours, alone = (per_second(median(each)) for each in (found.ours, found.cursor))
+    rate = Line("sync", what, ours, alone, times(found.ratio), numbers=found._asdict())
+    bench.say("sync: what a pull of nothing new costs, beside a dashboard's JOINs")
+    cost = operations.cost(bench.servers, bench.sizes.operator, 10)
+    what = (
+        f"a pull of nothing new from {cost.people:,} people, {cost.bets:,} bets, in PostgreSQL's own time; "
+        f"beside: the dashboard of a network of {cost.network:,}"
+    )
+    shown = (milliseconds(cost.nothing_ms), milliseconds(cost.dashboard_ms), f"{cost.share:.2%}")
+    return [rate, Line("sync idle", what, *shown, "below 1 %", cost.share < 0.01, cost._asdict())]
+
+
 def _race(
     bench: Bench, name: str, first: int, window: int, peer_windows: tuple[int, ...], repeats: int, fsync: str = "always"
 ) -> Race:
@@ -358,8 +381,9 @@ LINES: Final[dict[str, Callable[[Bench], list[Line]]]] = {
     "memory": memory_lines,
     "growth": cost_of_growth,
     "late-links": late_link,
+    "sync": sync,
     "everysec": everysec,
 }
 """In the order in which they run."""
-NEED_PEERS: Final = frozenset(LINES) - {"growth", "late-links"}
+NEED_PEERS: Final = frozenset(LINES) - {"growth", "late-links", "sync"}
 """Lines that take a workload or the peer from outside the project."""

@@ -148,13 +148,21 @@ class Servers:
 
     def database(self, durable: bool = True) -> str:
         """The address of an empty database of its own; sessions there are durable or not."""
+        commit = f"-c synchronous_commit={'on' if durable else 'off'}"
+        return psycopg.conninfo.make_conninfo(self._emptied("peer"), dbname="peer", options=commit)
+
+    def operations_url(self) -> str:
+        """The URL of an empty database of its own, as an operator's."""
+        return self._emptied("operations").replace("/postgres?", "/operations?", 1)
+
+    def _emptied(self, name: str) -> str:
+        """Makes a database anew; returns the URL of the server."""
         url = self._postgres_url()
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("drop database if exists peer")
-            connection.execute("create database peer")
+            connection.execute(f"drop database if exists {name}")
+            connection.execute(f"create database {name}")
             connection.execute("checkpoint")
-        commit = f"-c synchronous_commit={'on' if durable else 'off'}"
-        return psycopg.conninfo.make_conninfo(url, dbname="peer", options=commit)
+        return url
 
     def filled_database(self) -> str:
         """The address of the database that was made last, with what is in it."""

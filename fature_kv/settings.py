@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 3600
     sync_overlap_rows: Annotated[
         int, _meta("Ids below the highest one read that every `sync` reads again.", ge=0, le=1_000_000)
-    ] = 500
+    ] = 100
     sync_scan_rows: Annotated[
         int, _meta("Rows a table may have to be read whole by every `sync` where an index is lacking.", ge=0)
     ] = 20_000

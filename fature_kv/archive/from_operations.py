@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 from fature_kv import journal, tenants
 from fature_kv.archive import rebuild, undo
-from fature_kv.archive.ops_audit import Audit, RowDifference, everybody
+from fature_kv.archive.ops_audit import Audit, Identity, RowDifference, everybody
 from fature_kv.archive.reconcile import Difference, differences
 from fature_kv.archive.replay import Progress, Replay
 from fature_kv.archive.voids import END
 from fature_kv.domain.rows import Row
-from fature_kv.errors import Conflict, FatureError
+from fature_kv.errors import ConfigMoved, Conflict, FatureError
 from fature_kv.ingest import money, parking
 from fature_kv.ingest.session import Session, new_run, system_clock
 from fature_kv.ingest.window import Window
@@ -32,6 +32,7 @@ from fature_kv.sources import mappings
 from fature_kv.sources.operations import Operations
 from fature_kv.store import Store
 
+_ATTEMPTS = 5
 _NAMED = 10
 """Rows that an error names; `reconcile` names all."""
 _READ_ANEW = "read anew from the operations database, which says otherwise"
@@ -117,21 +118,20 @@ def rebuild_from_operations(
     started = time.monotonic()
     sync()
     read_anew: Counter[str] = Counter()
-    for _ in range(2):
-        live = tenants.get(store, slug).live
-        with rebuild.opened(store, slug, settings) as (fold, void), watched() as progress:
-            replay = _OfOperations(fold, void)
-            found = _folded(store, slug, settings, operations, replay, progress)
-            _refuse_to_lose(slug, found)
-            changed = [(row.source, row.id) for row in found if row.kind == "changed"]
-            if not changed:
-                rebuild.swap(store, tenant_keys(slug), live, replay)
-                break
+    for _ in range(_ATTEMPTS):
+        try:
+            with rebuild.opened(store, slug, settings) as (fold, void), watched() as progress:
+                replay = _OfOperations(fold, void)
+                changed = _swapped_in(store, slug, settings, operations, replay, progress)
+        except ConfigMoved:
+            continue  # folded under rules that no longer hold: begin again
+        if not changed:
+            break
         undo.void_rows(store, slug, settings, changed, _READ_ANEW)
         read_anew.update(source for source, _ in changed)
         sync()
     else:
-        raise Conflict("rows of the operations database change while they are read: run the rebuild again")
+        raise Conflict("rows or the configuration keep changing while they are read: run the rebuild again")
     rebuild.delete_generations(store, tenant_keys(slug))
     mappings.follow(store, tenant_keys(slug), operations.revision)
     return {
@@ -142,6 +142,24 @@ def rebuild_from_operations(
         "read_anew": dict(read_anew),
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _swapped_in(
+    store: Store,
+    slug: str,
+    settings: Settings,
+    operations: Operations,
+    replay: _OfOperations,
+    progress: Progress | None,
+) -> list[Identity]:
+    """Folds and swaps; unless there are rows that the database says otherwise, which are returned."""
+    live = tenants.get(store, slug).live
+    found = _folded(store, slug, settings, operations, replay, progress)
+    _refuse_to_lose(slug, found)
+    changed = [(row.source, row.id) for row in found if row.kind == "changed"]
+    if not changed:
+        rebuild.swap(store, tenant_keys(slug), live, replay)
+    return changed
 
 
 def _folded(

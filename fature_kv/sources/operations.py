@@ -9,7 +9,7 @@ Reading order for newcomers: `Operations.pull`, `Pull.lists`, `Operations.increm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -40,16 +40,21 @@ class Gap(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The queries of one read, the ways they tell rows from earlier ones by (None: all rows), and what is left out."""
+    """The query of a read ('' for none), the ways it tells new rows by (None: it reads all), and what it leaves out."""
 
-    queries: list[str]
+    query: str
     ways: AbstractSet[Way] | None
     gap: Gap | None
 
 
 def everything(table: Table) -> Reading:
     """A read of all rows."""
-    return Reading([table.query], None, None)
+    return Reading(table.query, None, None)
+
+
+def _all_of(queries: Mapping[Way, str]) -> str:
+    """One query of several; what two of them find comes twice, which changes nothing."""
+    return " union all ".join(queries.values())
 
 
 class Operations:
@@ -81,21 +86,19 @@ class Operations:
     def incremental(self, table: Table, before: Cursor) -> Reading:
         """How a source is read for what may be new; within the transaction that reads it."""
         floors: dict[Way, int] = {"id": before.id - self._settings.sync_overlap_rows, "time": before.time}
-        served: dict[Way, str] = {}
-        ops_tables.prefer_indexes(self.database, True)
-        for way in table.ways:
-            query = table.since(way, max(_ALWAYS, floors[way]), self._zone)
-            if ops_tables.rows_passed(self.database, query) <= self._settings.sync_scan_rows:
-                served[way] = query
-        lacking = [column for way, column in WAYS[table.source].items() if way not in served]
-        if not lacking:
-            return Reading(list(served.values()), served.keys(), None)
-        ops_tables.prefer_indexes(self.database, False)
-        if ops_tables.rows_passed(self.database, table.query) <= self._settings.sync_scan_rows:
+        queries = {way: table.since(way, max(_ALWAYS, floors[way]), self._zone) for way in table.ways}
+        if len(queries) == len(WAYS[table.source]) and not self._passed(_all_of(queries)):
+            return Reading(_all_of(queries), queries.keys(), None)
+        few = self._settings.sync_scan_rows
+        if self._passed(table.query) <= few:
             return everything(table)
-        ops_tables.prefer_indexes(self.database, True)
-        gap = Gap(table.source, table.name, tuple(lacking), "unchanged" if served else "skipped")
-        return Reading(list(served.values()), served.keys(), gap)
+        served = {way: query for way, query in queries.items() if self._passed(query) <= few}
+        lacking = tuple(column for way, column in WAYS[table.source].items() if way not in served)
+        gap = Gap(table.source, table.name, lacking, "unchanged" if served else "skipped") if lacking else None
+        return Reading(_all_of(served), served.keys(), gap)
+
+    def _passed(self, query: str) -> int:
+        return ops_tables.rows_passed(self.database, query)
 
     def reader(self, table: Table) -> Callable[[Sequence[str | None]], Row | BadRow]:
         """From the values of one row, which come as texts, to the row."""
@@ -115,7 +118,7 @@ class Operations:
 
     def advanced(self, before: Cursor | None, seen: Seen, reading: Reading) -> Cursor | None:
         """The cursor after a read; what was not asked for stays where it was."""
-        if before is not None and not reading.queries:
+        if before is not None and not reading.query:
             return before
         after = ops_cursors.advanced(before, seen, self._settings.sync_overlap_s * SECOND, self.revision)
         if before is None or reading.ways is None:
@@ -144,16 +147,16 @@ class Pull:
         """All rows of the read, up to `size` at a time. Raises OperationsError; what came before it may be kept."""
         operations, database = self._operations, self._operations.database
         read = operations.reader(self._table)
-        with database.transaction(f"can't be read on ('{self._table.name}')") as at:
+        doing = f"failed while '{self._table.name}' was read"
+        with database.transaction(doing, by_index=not self.whole) as at:
             reading = everything(self._table)
             if not self.whole and self._before is not None:
                 reading = operations.incremental(self._table, self._before)
             seen = _Seen(at, operations.horizon(at) if self._before is None else None)
-            for query in reading.queries:
-                for values in database.lists(query, size):
-                    rows = [read(each) for each in values]
-                    seen.take(rows)
-                    yield rows
+            for values in database.lists(reading.query, size) if reading.query else ():
+                rows = [read(each) for each in values]
+                seen.take(rows)
+                yield rows
         self.gap = reading.gap
         self.cursor = operations.advanced(self._before, seen.told(), reading)
 

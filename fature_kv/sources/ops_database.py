@@ -30,10 +30,11 @@ _BEGIN: Final = """
 select (extract(epoch from now()) * 1000000)::bigint,
        set_config('statement_timeout', %(timeout)s, true), set_config('timezone', 'UTC', true),
        set_config('datestyle', 'ISO', true), set_config('extra_float_digits', '1', true),
-       set_config('cursor_tuple_fraction', '1', true), set_config('jit', 'off', true)
+       set_config('cursor_tuple_fraction', '1', true), set_config('jit', 'off', true),
+       set_config('enable_seqscan', %(seqscan)s, true)
 """
 """One statement: the instant of the transaction, and how it runs. Values are written as our parser reads them; a cursor
-is planned to be read to its end."""
+is planned to be read to its end; where rows are looked for by index, tables are not read instead."""
 
 
 class Database:
@@ -63,11 +64,12 @@ class Database:
         return info.host, info.port, info.dbname
 
     @contextmanager
-    def transaction(self, doing: str) -> Iterator[int]:
+    def transaction(self, doing: str, *, by_index: bool = False) -> Iterator[int]:
         """A read-only transaction; gives its instant by the database's clock, in microseconds; OperationsError."""
         with self.translated(doing), self.connection.transaction():
-            timeout = {"timeout": f"{max(1, round(self.timeout_s * 1000))}ms"}
-            row = self.connection.execute(_BEGIN, timeout).fetchone()
+            timeout = f"{max(1, round(self.timeout_s * 1000))}ms"
+            told = {"timeout": timeout, "seqscan": "off" if by_index else "on"}
+            row = self.connection.execute(_BEGIN, told).fetchone()
             assert row is not None
             yield row[0]
 
@@ -79,7 +81,9 @@ class Database:
         """The rows of a query, up to `size` at a time and no more of them in memory."""
         with self.connection.cursor(name="fature_kv_sync") as cursor:
             cursor.execute(query.encode())
-            while rows := cursor.fetchmany(size):
+            more = True
+            while more and (rows := cursor.fetchmany(size)):
+                more = len(rows) == size
                 yield rows
 
     def close(self) -> None:

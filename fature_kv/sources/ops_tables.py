@@ -168,11 +168,6 @@ def rows_passed(database: Database, query: str) -> int:
     return int(rows)
 
 
-def prefer_indexes(database: Database, yes: bool) -> None:
-    """For the transaction: no table is read from end to end where an index can be used instead."""
-    database.rows("select set_config('enable_seqscan', %s, true)", ["off" if yes else "on"])
-
-
 def _whole_scans(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Scans that no index's condition bounds; a bitmap's condition stands below the table it is for."""
     bounded = "Index Cond" in node or any("Index Cond" in each for each in _below(node))

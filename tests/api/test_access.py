@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from fature_kv.domain.mapping import Mapping
 from fature_kv.errors import LimitReached, ServerUnavailable
+from fature_kv.sources import mappings
 from tests.api.conftest import Client, problem_of
 
 FIGURES = ("/affiliates/3", "/affiliates/3/dashboard", "/affiliates/3/referrals?level=1", "/affiliates/3/streak")
@@ -155,6 +157,15 @@ def test_events_are_answered_in_the_order_sent(client: Client) -> None:
     }
     ((slug, submitted),) = client.writer.submitted
     assert (slug, len(submitted)) == ("upbet", 4)
+
+
+def test_events_are_read_by_the_tenants_mapping(client: Client) -> None:
+    mapping = Mapping(columns={"depositos": {"valor": ["quanto"]}}, money_status={"liquidado": "approved"})
+    mappings.set_mapping(client.store, "upbet", mapping, 1)
+    row = {"source": "depositos", "id": 1, "user_id": 3, "quanto": 1, "status": "Liquidado", "criado_em": "2025-06-20"}
+    assert client.send("POST", "/events", json=[row]).json()["items"][0]["result"] == "applied"
+    ((_, (submitted,)),) = client.writer.submitted
+    assert (submitted.amount, submitted.status) == (100, "approved")
 
 
 DEPOSIT = {"source": "depositos", "id": 1, "user_id": 3, "valor": 1, "criado_em": "2025-06-20"}

@@ -50,13 +50,7 @@ def test_it_answers_as_import_does_and_neither_adds_to_the_other(
     done = cli.json("sync", "--tenant", "other", "--ops-url", url)
     imported = cli.json("import", "--tenant", "other", sample)
     assert set(imported) < set(done)
-    assert done["applied"] == {
-        "cadastro": 300,
-        "tracked": 278,
-        "depositos": 1600,
-        "casino_bets_v": 4000,
-        "saque": 200,
-    } or (sum(done["applied"].values()) == imported["duplicates"])
+    assert sum(done["applied"].values()) == imported["duplicates"] > 0
     assert imported["applied"] == {}
     assert figures_held(store, "other") == figures_held(store, small) == figures_held(store, synced)
     assert cli.json("sync", "--tenant", small, "--ops-url", url)["applied"] == {}

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from fature_kv import stop_points
 from fature_kv.domain.mapping import Mapping
 from fature_kv.ingest.session import RunCounts, system_clock
 from fature_kv.settings import Settings
@@ -117,6 +118,32 @@ def test_changes_come_by_their_time(service: Service, url: str, admin: psycopg.C
         sync(service, url, SETTINGS, later_s=50)
     assert sync(service, url, SETTINGS).applied == {"depositos": 1}
     assert service.affiliate(1)["own"]["deposits_cents"] == 1000
+
+
+@pytest.mark.parametrize("boundary", ["before cursor", "after cursor"])
+def test_a_sync_that_dies_at_any_source_is_completed_by_the_next(
+    service: Service, url: str, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, boundary: str
+) -> None:
+    """How far a source was read is told only when its rows are in, so none is passed over."""
+    admin.execute(WRITE, [1])
+    admin.execute("insert into depositos values (1, 1, 10, null, '2025-06-01')")
+    for dies_at in range(1, 7):
+        left = dies_at
+
+        def die(name: str) -> None:
+            nonlocal left
+            left -= name == boundary
+            if left == 0 and name == boundary:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stop_points, "reached", die)
+            with pytest.raises(KeyboardInterrupt):
+                sync(service, url, SETTINGS)
+    sync(service, url, SETTINGS)
+    own = service.affiliate(1)["own"]
+    assert (own["bets_count"], own["deposits_cents"]) == (1, 1000)
+    assert sync(service, url, SETTINGS).applied == {}
 
 
 @pytest.mark.skipif(real_data("small") is None, reason="no real data beside us")
