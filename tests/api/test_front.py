@@ -13,6 +13,7 @@ from fature_kv import tenants
 from fature_kv.access import tokens
 from fature_kv.api.application import create_app
 from fature_kv.archive.rebuild import rebuild_from_journal
+from fature_kv.archive.undo import undo_run
 from fature_kv.commission import configuration
 from fature_kv.domain.rows import Bet, Link, Money, Person, Row
 from fature_kv.ingest import boards, sizes
@@ -70,6 +71,12 @@ def two(redis_url: str) -> Iterator[Two]:
     store.close()
 
 
+def another_run(two: Two) -> None:
+    run = Session(two.session.store, "upbet", two.session.settings, run="other", clock=lambda: NOW)
+    run.apply([deposit(3, 2), Bet(3, 3, 100, 0, JUNE_20)])
+    run.finish({})
+
+
 def person(number: int, name: str = "Ana", status: str = "active") -> Person:
     return Person(number, name, "", "", status, JUNE_20)
 
@@ -96,10 +103,14 @@ STEPS: dict[str, Callable[[Two], object]] = {
     "another day": lambda two: two.write(deposit(2, 2), Bet(2, 2, 9_000, 1_000, JUNE_20 + DAY)),
     "a correction": lambda two: two.write(deposit(1, 2, "reversed")),
     "a late link": lambda two: two.write(Link(3, 2, JUNE_20)),
+    "a move": lambda two: two.session.move(3, 1, "wrong sponsor"),
+    "a declaration": lambda two: two.session.declare(2, JUNE_20 // DAY, "played elsewhere"),
     "a name": lambda two: two.write(person(2, "Bia")),
     "a status": lambda two: two.write(person(1, status="blocked")),
     "an end of a run": lambda two: two.session.finish({}),
     "a configuration": configure,
+    "another run": another_run,
+    "an undo": lambda two: undo_run(two.session.store, "upbet", two.session.settings, "other", "a wrong file"),
     "a rebuild": lambda two: rebuild_from_journal(two.session.store, "upbet", two.session.settings),
 }
 
