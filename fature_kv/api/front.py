@@ -86,7 +86,7 @@ class Front:
                     head = message = {**message, "headers": [*message["headers"], (b"etag", tag), *_HEADERS]}
                     metrics.count_answer("figures")
             elif head and message["type"] == "http.response.body" and not message.get("more_body"):
-                size = len(message["body"]) + _OVERHEAD
+                size = len(message["body"]) + len(scope["path"]) + len(scope["query_string"]) + _OVERHEAD
                 self._remember(asked, _Known(str(scope["path_template"]), head, message, size))
             await send(message)
 

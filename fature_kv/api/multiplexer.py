@@ -111,7 +111,9 @@ class _Wire(asyncio.Protocol):
             self._break(RedisConnectionError("the server closed the connection"))
 
     def ask(self, packed: bytes, count: int) -> asyncio.Future[list[Any]]:
-        """Sends with whatever else is asked in this turn."""
+        """Sends with whatever else is asked in this turn. ServerUnavailable when the wire broke before."""
+        if self.broken:
+            raise translate(RedisConnectionError("the server closed the connection"))
         now = self._loop.time()
         question = _Question(self._loop.create_future(), count, now)
         self.questions.append(question)

@@ -170,10 +170,18 @@ def _recorded(replay: Replay, undoing: Undoing) -> tuple[str, bytes, bytes]:
 
 
 def delete_generations(store: Store, keys: TenantKeys) -> None:
-    """Deletes the keys of generations that are neither live nor being built."""
-    live, being_built = store.call("HMGET", keys.control, "live", "building")
+    """Deletes the keys of generations that are neither live nor being built.
+
+    Those opened meanwhile have greater numbers than any there was at the call, and are none of its business.
+    """
+    live, being_built, opened = store.call("HMGET", keys.control, "live", "building", "opened")
+    greatest = max(int(live), int(opened or 0))
     kept = {live, being_built}
+
+    def is_stale(key: bytes) -> bool:
+        number = key[len(keys.prefix) :].split(b":", 1)[0]
+        return number not in kept and int(number) <= greatest
+
     for found in store.scan(keys.control, f"{keys.prefix}[0-9]*", _DELETE_AT_ONCE):
-        stale = [key for key in found if key[len(keys.prefix) :].split(b":", 1)[0] not in kept]
-        if stale:
+        if stale := list(filter(is_stale, found)):
             store.write("unlink", "UNLINK", *stale)

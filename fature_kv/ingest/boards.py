@@ -19,7 +19,7 @@ from itertools import chain
 import numpy as np
 
 from fature_kv.errors import FatureError, Fenced
-from fature_kv.ingest.fold import Fold
+from fature_kv.ingest.fold import Fold, new_version
 from fature_kv.ingest.marks import Marks, unpack_marks
 from fature_kv.ingest.scores import Scores, scores_of
 from fature_kv.scripts import Command
@@ -115,7 +115,7 @@ def _together(packed: Sequence[bytes]) -> Marks:
 def _write(fold: Fold, token: str, lifetime_ms: int, commands: list[Command]) -> None:
     beside: list[Command] = [
         ("PEXPIRE", fold.keys.flush, lifetime_ms),
-        ("HINCRBY", fold.tenant.control, "version", 1),  # what can be read is another thing now
+        ("HSET", fold.tenant.control, "version", new_version()),  # what can be read is another thing now
     ]
     if not fold.store.transaction(fold.keys.flush, token.encode(), [*beside, *commands]):
         raise Fenced("another flusher took over")

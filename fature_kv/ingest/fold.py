@@ -5,6 +5,7 @@ What is remembered (the forest) is never trusted by a script: what hangs on it i
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,12 @@ from fature_kv.keyspace import GenerationKeys, TenantKeys
 from fature_kv.scripts import common_keys, pack_plan, script
 from fature_kv.settings import Settings
 from fature_kv.store import Store
+
+
+def new_version() -> str:
+    """A version of all that can be read of a tenant: by chance, so that a server that comes back without its last
+    writes never has one again."""
+    return secrets.token_hex(8)
 
 
 class KeyList:
@@ -113,6 +120,7 @@ class Fold:
             "unpark": [],
             "unquarantine": [],
             "dirty": False,
+            "version": new_version(),
             "journal": [] if self.building else entries,
             **plan,
         }

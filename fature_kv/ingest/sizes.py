@@ -6,8 +6,8 @@ moment, in one script: a move in between can't count twice or get lost.
 
 from __future__ import annotations
 
-from fature_kv.ingest.fold import Fold
-from fature_kv.scripts import script
+from fature_kv.ingest.fold import Fold, new_version
+from fature_kv.scripts import Word, script
 
 _AT_ONCE = 200
 
@@ -23,4 +23,5 @@ def drain(fold: Fold) -> int:
         for start in range(0, len(ordered), _AT_ONCE):
             batch = ordered[start : start + _AT_ONCE]
             keys = [fold.tenant.control, fold.keys.pending_sizes, *map(fold.keys.affiliate, batch)]
-            steps += fold.store.run(script("sizes"), keys, [fold.generation, int(fold.building), *batch])
+            words: list[Word] = [fold.generation, int(fold.building), new_version(), *batch]
+            steps += fold.store.run(script("sizes"), keys, words)

@@ -125,7 +125,8 @@ class Window:
         self.bad = [item for item in items if type(item.row) is BadRow]
         self.bets = _columns([item for item in items if type(item.row) is Bet])
         if bets:
-            self.bets = Bets(np.arange(len(items), len(items) + len(bets[0])), *bets)
+            columns = Bets(np.arange(len(items), len(items) + len(bets[0])), *bets)
+            self.bets = Bets(*map(np.concatenate, zip(self.bets, columns, strict=True)))
         self.parked = {item.place: item.parked for item in items if item.parked}
         self._sources: list[Source] = [source_of(item.row) for item in items]
         self._results = np.zeros(len(items) + (len(bets[0]) if bets else 0), np.int64)

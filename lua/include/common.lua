@@ -3,7 +3,8 @@
 -- A plan always carries: generation (text), building (true for a rebuild's writer), config (revision as text, or
 -- false where no decision hangs on it), tree (length of the forest as number, or false), now (microseconds), unpark
 -- (list of {field, index of the waits key or false}), unquarantine (list of fields), journal (list of {kind, data}, and
--- where it tells a manager's decision {kind, data, index of the decisions key, decision}), dirty (text or false).
+-- where it tells a manager's decision {kind, data, index of the decisions key, decision}), dirty (text or false), version
+-- (text that no other write has).
 
 local COMMON = 10
 
@@ -41,5 +42,5 @@ local function settle(keys, plan, all_keys)
     if entry[3] then redis.call('HSET', all_keys[entry[3]], id, entry[4]) end
   end
   if plan.dirty then redis.call('RPUSH', keys.dirty, plan.dirty) end
-  redis.call('HINCRBY', keys.control, 'version', 1)
+  redis.call('HSET', keys.control, 'version', plan.version)
 end

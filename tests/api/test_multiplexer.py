@@ -120,6 +120,17 @@ def test_too_many_questions_are_refused_and_lose_nobody_else_s_answer(redis_url:
     used(redis_url, use, most=6)
 
 
+def test_a_wire_that_broke_before_the_question_says_so(redis_url: str) -> None:
+    async def use(server: Multiplexer) -> None:
+        wire = await server.connected()
+        wire.connection_lost(None)
+        with pytest.raises(ServerUnavailable, match="can't be reached"):
+            await wire.ask(PING, 1)
+        assert await server.ask(PING, 1) == [b"PONG"]
+
+    used(redis_url, use)
+
+
 def test_while_it_can_t_be_reached_it_is_tried_ever_more_seldom() -> None:
     async def use(server: Multiplexer) -> None:
         tried, pool = 0, server._pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fature_kv.archive.reconcile import reconcile_with_journal
@@ -141,3 +142,16 @@ def test_a_slow_flush_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
     made = service(store)
     made.feed([Bet(n, 2, 5, 0, NOW - n * DAY) for n in range(1, 200)], NOW)
     assert made.leaderboard("bets")["items"][0]["score"] == 995
+
+
+def test_bets_as_rows_and_as_columns_share_a_window(store: Store) -> None:
+    """A part of a workbook has both: what a column can't hold in full comes as a row."""
+    made = service(store)
+    session = made.session()
+    columns = [np.array(column, np.int64) for column in ([1, 2], [1, 1], [100, 7], [50, 0], [NOW - DAY] * 2)]
+    answers = session.apply([Bet(3, 1, 150_000_050, 0, NOW - DAY), Bet(2, 1, 1, 1, NOW - DAY)], columns)
+    session.finish({})
+    assert [answer.result for answer in answers] == ["applied", "applied"]
+    assert session.counts().applied == {"casino_bets_v": 3}
+    assert session.counts().duplicates == 1
+    assert made.affiliate(1)["own"]["bets_cents"] == 150_000_151

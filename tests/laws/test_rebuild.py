@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fature_kv import tenants
-from fature_kv.archive.rebuild import rebuild_from_journal
+from fature_kv.archive.rebuild import delete_generations, rebuild_from_journal
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.archive.replay import Replay
 from fature_kv.commission import configuration
@@ -84,6 +84,22 @@ def test_a_rebuild_deletes_the_old_generation(store: Store) -> None:
     old = service.session().fold.keys.prefix
     rebuild_from_journal(store, service.slug, service.settings)
     assert store.call("KEYS", f"{old}*") == []
+
+
+def test_a_generation_that_was_opened_meanwhile_is_not_deleted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another rebuild begins and ends between the look at what is kept and the search for what is not."""
+    service, scan, times = small(store), Store.scan, iter(range(9))
+    before = [service.affiliate(n) for n in range(1, 5)]
+
+    def scanned(self: Store, *args: Any) -> Any:
+        if next(times) == 0:
+            rebuild_from_journal(store, service.slug, service.settings)
+        return scan(self, *args)
+
+    monkeypatch.setattr(Store, "scan", scanned)
+    delete_generations(store, service.session().keys)
+    assert tenants.get(store, service.slug).live == 2
+    assert [service.affiliate(n) for n in range(1, 5)] == before
 
 
 def test_a_trimmed_journal_is_refused(store: Store) -> None:
