@@ -135,7 +135,7 @@ def live(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     configuration.set_configuration(store, SLUG, document, None, today=0, now_us=NOW)
     mappings.set_mapping(store, SLUG, Mapping(money_status={"liquidado": "approved"}), NOW)
     cursor = ops_cursors.advanced(None, ops_cursors.Seen(NOW, 9, NOW, 9), 0, 1)
-    ops_cursors.write(store, TenantKeys(SLUG), "depositos", ops_cursors.database_digest("h", 1, "d"), cursor)
+    ops_cursors.write(store, TenantKeys(SLUG), 1, "depositos", ops_cursors.database_digest("h", 1, "d"), cursor)
     tokens.create(store, SLUG, "affiliate", 1, 50 * 366 * 86_400, now_us=NOW)
     found = Live(store)
     seen: dict[str, int] = defaultdict(int)

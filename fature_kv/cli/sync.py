@@ -105,7 +105,7 @@ def _apply_all(
     with command.output.bar(1, tenant.slug) as bar:
         total = 0
         for source in operations.tables:
-            before = ops_cursors.read(store, tenant.keys, source, operations.digest)
+            before = ops_cursors.read(store, tenant.keys, tenant.live, source, operations.digest)
             pulled = operations.pull(source, before, full=full)
             total += operations.estimate(source) if pulled.whole else 0
             with closing(pulled.lists(command.settings.window_rows)) as lists:
@@ -117,6 +117,6 @@ def _apply_all(
                     bar(loaded.rows, loaded.rows, total=max(total, loaded.rows))
             loaded.session.make_durable()
             assert pulled.cursor is not None
-            ops_cursors.write(store, tenant.keys, source, operations.digest, pulled.cursor)
+            ops_cursors.write(store, tenant.keys, tenant.live, source, operations.digest, pulled.cursor)
             gaps += [] if pulled.gap is None else [pulled.gap]
     return True

@@ -79,12 +79,24 @@ def database_digest(*names: object) -> str:
     return hashlib.blake2b("\0".join(map(str, names)).encode(), digest_size=8).hexdigest()
 
 
-def read(store: Store, keys: TenantKeys, source: Source, database: str) -> Cursor | None:
-    """How far the source was read in this database."""
+class _Held(msgspec.Struct, frozen=True):
+    """A cursor as it is kept, with the generation that the rows went into."""
+
+    generation: int
+    cursor: Cursor
+
+
+def read(store: Store, keys: TenantKeys, generation: int, source: Source, database: str) -> Cursor | None:
+    """How far the source was read in this database into this generation.
+
+    Another generation asks for everything once: an undo or a rebuild may have left out what was read before.
+    """
     raw = store.call("HGET", keys.sync, f"{source}:{database}")
-    return None if raw is None else msgspec.json.decode(raw, type=Cursor)
+    held = None if raw is None else msgspec.json.decode(raw, type=_Held)
+    return held.cursor if held and held.generation == generation else None
 
 
-def write(store: Store, keys: TenantKeys, source: Source, database: str, cursor: Cursor) -> None:
-    """Takes down how far the source was read; every row up to there has to be durable before."""
-    store.write("cursor", "HSET", keys.sync, f"{source}:{database}", msgspec.json.encode(cursor))
+def write(store: Store, keys: TenantKeys, generation: int, source: Source, database: str, cursor: Cursor) -> None:
+    """Takes down how far the source was read; every row up to there has to be durable before, and `generation` is the
+    one that was live when the read began."""
+    store.write("cursor", "HSET", keys.sync, f"{source}:{database}", msgspec.json.encode(_Held(generation, cursor)))

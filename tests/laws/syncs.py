@@ -29,15 +29,16 @@ def sync(
 ) -> RunCounts:
     """A run over all sources, as the command makes it; the database's clock is so many seconds ahead."""
     session = service.session(new_run("sync", service.now))
+    live = session.tenant.live
     with opened(service, url, settings) as operations:
         for source in operations.tables:
-            before = ops_cursors.read(service.store, session.keys, source, operations.digest)
+            before = ops_cursors.read(service.store, session.keys, live, source, operations.digest)
             pull = operations.pull(source, before, full=full)
             for rows in pull.lists(500):
                 session.apply(rows)
             assert pull.cursor is not None
             cursor = aged(pull.cursor, later_s)
-            ops_cursors.write(service.store, session.keys, source, operations.digest, cursor)
+            ops_cursors.write(service.store, session.keys, live, source, operations.digest, cursor)
     return session.finish({"kind": "sync"})
 
 
