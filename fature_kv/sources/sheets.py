@@ -47,6 +47,7 @@ _MOST_CELLS: Final = 1 << 25
 _COLUMNS: Final = 26
 _ROW: Final = re.compile(rb"""<row [^>]*?\br=["']([0-9]{1,7})["']""")
 _BLANKS: Final = re.compile(rb"""([\s"'])r\s*=\s*(["'])""")
+_TEXT: Final = re.compile(rb">[^<]*")
 _CELL: Final = re.compile(rb"[<:]c[\s/>]")
 _ANY_ROW: Final = re.compile(rb"[<:]row[\s/>]")
 _REFERENCE: Final = 12
@@ -175,11 +176,18 @@ class _Look:
             lines, columns = _references(text[: text.find(b"</sheetData")])
         elif _OPENING not in text and _END not in text:
             self.long_rows = True
+        if self._wrong(lines, columns):  # unless it is the text of a cell that looks like a row
+            lines, columns = _references(_TEXT.sub(b">", text.partition(b"</sheetData")[0]))
+            self.disorder = self._wrong(lines, columns)
+        self._row = int(lines[columns == 0].max(initial=self._row))
+        self._line = int(lines.max(initial=self._line))
+
+    def _wrong(self, lines: Numbers, columns: Numbers) -> int:
+        """The first line that does not ascend; 0 for none."""
         rows = np.concatenate(([self._row], lines[columns == 0]))
         lines = np.concatenate(([self._line], lines))
         wrong = np.concatenate((rows[1:][rows[1:] <= rows[:-1]], lines[1:][lines[1:] < lines[:-1]]))
-        self.disorder = int(wrong[0]) if len(wrong) else 0
-        self._row, self._line = int(rows[-1]), int(lines[-1])
+        return int(wrong[0]) if len(wrong) else 0
 
     def widest(self, size: int) -> _Extent:
         """The largest of what may come together in a piece of so many bytes, and a row begun before it."""

@@ -236,3 +236,11 @@ def test_rows_out_of_order_are_no_sheet(tmp_path: Path, lines: tuple[int, ...]) 
     rows = "".join(f'<row r="{line}"><c r="A{line}"><v>1</v></c></row>' for line in lines)
     path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), f"<sheetData>{rows}</sheetData>")
     assert "comes twice or behind a later one: the sheet is damaged, save it again" in problem(path)
+
+
+def test_a_text_that_looks_like_a_row_is_a_text(tmp_path: Path) -> None:
+    rows = "".join(
+        f'<row r="{line}"><c r="A{line}" t="inlineStr"><is><t>row r="1" r="C1"</t></is></c></row>' for line in (1, 2, 5)
+    )
+    path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), f"<sheetData>{rows}</sheetData>")
+    assert "comes twice" not in problem(path)
