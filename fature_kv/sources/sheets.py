@@ -131,7 +131,7 @@ class _Look:
     """What the text of a sheet shows, block by block."""
 
     def __init__(self) -> None:
-        self.errors = self.opened = self.other_quotes = self.long_rows = False
+        self.errors = self.opened = self.other_quotes = self.long_rows = self.endless = False
         self.last_line = self.rows = 0
         self.extents: list[_Extent] = []
         """Of each block."""
@@ -165,7 +165,9 @@ class _Look:
 
     def _measure(self, text: bytes) -> None:
         """Takes a text up to its last tag, which may not have ended."""
-        end = max(text.rfind(b"<"), len(text) - _BLOCK)
+        end = max(text.rfind(b"<"), 0)
+        if len(text) - end > _BLOCK:
+            self.endless, end = True, len(text)
         self._begun, text = text[end:], text[:end]
         lines, columns = _references(text)
         self.extents.append(_extent(text, lines, columns))
@@ -190,8 +192,12 @@ class _Look:
         return int(wrong[0]) if len(wrong) else 0
 
     def widest(self, size: int) -> _Extent:
-        """The largest of what may come together in a piece of so many bytes, and a row begun before it."""
-        most, count = _NOTHING, len(self.extents) if self.long_rows else size // _BLOCK + 3
+        """The largest of what may come together in a piece of so many bytes.
+
+        A piece need not begin where a block does, and takes a row with it that began up to two blocks before; what a
+        block ends in is measured with the next.
+        """
+        most, count = _NOTHING, len(self.extents) if self.long_rows else size // _BLOCK + 5
         for at in range(max(1, len(self.extents) - count + 1)):
             piece = reduce(_Extent.around, self.extents[at : at + count], _NOTHING)
             most = max(most, piece, key=lambda each: each.area)
@@ -236,9 +242,8 @@ def _extent(text: bytes, lines: Numbers, columns: Numbers) -> _Extent:
         cells = np.array([match.start() for match in _CELL.finditer(text)], np.int64)
         rows = [match.start() for match in _ANY_ROW.finditer(text)]
         if len(cells) > len(lines) - len(numbered):
-            widest += 2 * int(
-                np.diff(np.searchsorted(cells, [0, *rows, len(text)])).max()
-            )  # a row may be in two blocks
+            most = int(np.diff(np.searchsorted(cells, [0, *rows, len(text)])).max())
+            widest += 2 * most  # a row may be in two blocks
     return _Extent(first, last, widest, int(numbered.max(initial=0)), unnumbered)
 
 
@@ -255,6 +260,9 @@ def look_through(workbook: Workbook, sheet: Sheet) -> Facts:
     look.end()
     cuttable = look.opened and not look.other_quotes and look.last_line > 0
     _check_extent(workbook, sheet, look.widest(_piece_size(workbook, PIECE) if cuttable else sheet.bytes))
+    if look.endless:
+        problem = "a cell is longer than any may be: the sheet is damaged, save it again"
+        raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)
     if look.disorder:
         problem = f"line {look.disorder} comes twice or behind a later one: the sheet is damaged, save it again"
         raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)

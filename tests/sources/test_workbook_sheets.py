@@ -244,3 +244,20 @@ def test_a_text_that_looks_like_a_row_is_a_text(tmp_path: Path) -> None:
     )
     path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), f"<sheetData>{rows}</sheetData>")
     assert "comes twice" not in problem(path)
+
+
+def test_a_tag_of_more_than_a_block_hides_no_line(tmp_path: Path) -> None:
+    """Its line would stand where one block ends and the next begins."""
+    head = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    begin = '<sheetData><row r="2"><c r="XFD2"><v>1</v></c></row><row '
+    pad = " " * ((1 << 20) - len(head) - len(begin) - len('r="1048'))
+    rows = f'{begin}{pad}r="1048576"{" " * (3 << 20)}><c><v>1</v></c></row></sheetData>'
+    path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), rows)
+    assert "are too many: delete what stands far from the rows" in problem(path)
+
+
+def test_a_cell_of_more_than_a_block(tmp_path: Path) -> None:
+    path = with_sheet(
+        save(tmp_path / "bets.xlsx", {"s": []}), f'<sheetData><row r="1"><c r="A1"{" " * (3 << 20)}/></row></sheetData>'
+    )
+    assert problem(path).endswith("a cell is longer than any may be: the sheet is damaged, save it again")
