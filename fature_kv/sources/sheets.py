@@ -14,21 +14,26 @@ import zipfile
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
+from functools import reduce
 from itertools import islice
 from typing import IO, Final, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import python_calamine
 
 from fature_kv.errors import SourceFileError
 from fature_kv.sources.workbooks import Sheet, Workbook
 
 Cell: TypeAlias = str | float | bool | datetime | date | time | timedelta | None
+Numbers: TypeAlias = npt.NDArray[np.int64]
 Merged: TypeAlias = tuple[int, int, int, int]
 """First line and column, last line and column of merged cells; lines from 1, columns from 0."""
 
 PIECE: Final = 1 << 23
 """Bytes of a sheet's text that are given to calamine at once: some 40,000 rows of five cells."""
+_MOST_PIECE: Final = 1 << 26
+"""As large may a piece become where there are many strings."""
 TOP: Final = 1 << 17
 """Bytes in which a header is looked for."""
 _SLOW_ROWS: Final = 5_000
@@ -41,7 +46,12 @@ _MOST_CELLS: Final = 1 << 25
 """The most cells a piece may span: calamine holds a rectangle, however few of its cells are filled."""
 _COLUMNS: Final = 26
 _ROW: Final = re.compile(rb"""<row [^>]*?\br=["']([0-9]{1,7})["']""")
-_WIDE: Final = re.compile(rb"""r="([A-Z]{2,3})[0-9]""")
+_BLANKS: Final = re.compile(rb"""([\s"'])r\s*=\s*(["'])""")
+_TEXT: Final = re.compile(rb">[^<]*")
+_CELL: Final = re.compile(rb"[<:]c[\s/>]")
+_ANY_ROW: Final = re.compile(rb"[<:]row[\s/>]")
+_REFERENCE: Final = 12
+"""As many bytes of a reference are looked at; the longest is `XFD1048576`."""
 _MERGED: Final = re.compile(rb"""mergeCell [^>]*?ref=["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["']""")
 _OPENING: Final = b"<sheetData>"
 _END: Final = b"</row>"
@@ -84,15 +94,54 @@ class Facts(NamedTuple):
     merged: list[Merged]
 
 
+class _Extent(NamedTuple):
+    """What calamine holds of a text: from its first line to its last, as wide as its widest row."""
+
+    first: int
+    last: int
+    columns: int
+    numbered: int = 0
+    """The last line that a row tells, and how many rows tell none: calamine counts them on from there, or from 1."""
+    unnumbered: int = 0
+
+    @property
+    def lines(self) -> int:
+        if self.unnumbered:
+            return max(self.last, self.numbered + self.unnumbered)
+        return self.last - self.first + 1
+
+    @property
+    def area(self) -> int:
+        return self.lines * self.columns
+
+    def around(self, other: _Extent) -> _Extent:
+        return _Extent(
+            min(self.first, other.first),
+            max(self.last, other.last),
+            max(self.columns, other.columns),
+            max(self.numbered, other.numbered),
+            self.unnumbered + other.unnumbered,
+        )
+
+
+_NOTHING: Final = _Extent(1 << 40, 0, 0)
+
+
 class _Look:
     """What the text of a sheet shows, block by block."""
 
     def __init__(self) -> None:
-        self.errors = self.opened = self.other_quotes = False
-        self.last_line = self.rows = self.columns = self.area = 0
+        self.errors = self.opened = self.other_quotes = self.long_rows = self.endless = False
+        self.last_line = self.rows = 0
+        self.extents: list[_Extent] = []
+        """Of each block."""
+        self.disorder = 0
+        """A line that comes twice, or after a later one; 0 if all ascend."""
         self.after = b""
         """What stands behind the last row."""
-        self._held = b""
+        self._held = self._begun = b""
+        self._row = self._line = 0
+        self._closed = False
 
     def add(self, block: bytes) -> None:
         text = self._held + block
@@ -102,28 +151,100 @@ class _Look:
         if len(self.after) < _TAIL:
             self.after += block
         if (row := text.rfind(b"<row ")) >= 0:
-            self._measure(text, row)
+            if last := _ROW.match(text, row):
+                self.last_line = int(last[1])
             self.after = text[row:]
         if not self.last_line:
             self.rows += block.count(_END)
         self._held = block[-_STRADDLE:]
+        self._measure(self._begun + block)
 
-    def _measure(self, text: bytes, row: int) -> None:
-        """Lines and columns that calamine will hold of this text; `row` is where its last row begins."""
-        first, last = _ROW.search(text), _ROW.match(text, row)
-        columns = _widest(text)
-        self.columns = max(self.columns, columns)
-        if first and last:
-            self.last_line = int(last[1])
-            self.area = max(self.area, columns * (self.last_line - int(first[1]) + 1))
+    def end(self) -> None:
+        """The text has ended."""
+        self._measure(self._begun + b"<")
+
+    def _measure(self, text: bytes) -> None:
+        """Takes a text up to its last tag, which may not have ended."""
+        end = max(text.rfind(b"<"), 0)
+        if len(text) - end > _BLOCK:
+            self.endless, end = True, len(text)
+        self._begun, text = text[end:], text[:end]
+        lines, columns = _references(text)
+        self.extents.append(_extent(text, lines, columns))
+        if self._closed or self.disorder:
+            return
+        if b"</sheetData" in text:
+            self._closed = True
+            lines, columns = _references(text[: text.find(b"</sheetData")])
+        elif _OPENING not in text and _END not in text:
+            self.long_rows = True
+        if self._wrong(lines, columns):  # unless it is the text of a cell that looks like a row
+            lines, columns = _references(_TEXT.sub(b">", text.partition(b"</sheetData")[0]))
+            self.disorder = self._wrong(lines, columns)
+        self._row = int(lines[columns == 0].max(initial=self._row))
+        self._line = int(lines.max(initial=self._line))
+
+    def _wrong(self, lines: Numbers, columns: Numbers) -> int:
+        """The first line that does not ascend; 0 for none."""
+        rows = np.concatenate(([self._row], lines[columns == 0]))
+        lines = np.concatenate(([self._line], lines))
+        wrong = np.concatenate((rows[1:][rows[1:] <= rows[:-1]], lines[1:][lines[1:] < lines[:-1]]))
+        return int(wrong[0]) if len(wrong) else 0
+
+    def widest(self, size: int) -> _Extent:
+        """The largest of what may come together in a piece of so many bytes.
+
+        A piece need not begin where a block does, and takes a row with it that began up to two blocks before; what a
+        block ends in is measured with the next.
+        """
+        most, count = _NOTHING, len(self.extents) if self.long_rows else size // _BLOCK + 5
+        for at in range(max(1, len(self.extents) - count + 1)):
+            piece = reduce(_Extent.around, self.extents[at : at + count], _NOTHING)
+            most = max(most, piece, key=lambda each: each.area)
+        return most
 
 
-def _widest(text: bytes) -> int:
-    """How many columns the cells of a text take; at least `_COLUMNS`, which is all that most sheets have."""
-    capital = (np.frombuffer(text, np.uint8) - ord("A")) < 26
-    if not (capital[1:] & capital[:-1]).any():
-        return _COLUMNS
-    return max((_column(match[1]) + 1 for match in _WIDE.finditer(text)), default=_COLUMNS)
+def _references(text: bytes) -> tuple[Numbers, Numbers]:
+    """The line of each row and cell that tells it, and the cell's column, from 1; 0 for a row."""
+    held = np.frombuffer(text + bytes(_REFERENCE + 4), np.uint8)
+    stop = len(text)
+    begins = np.flatnonzero((held[1 : stop + 1] == ord("r")) & (held[:stop] < 40))  # behind a blank or a quote
+    after = held[begins + 2]
+    if (after <= 32).any() or ((after == ord("=")) & (held[begins + 3] <= 32)).any():
+        tidy = _BLANKS.sub(rb"\1r=\2", text)
+        if tidy != text:
+            return _references(tidy)
+    begins = begins[(after == ord("=")) & ((held[begins + 3] == 34) | (held[begins + 3] == 39))] + 4
+    lines, columns = np.zeros(len(begins), np.int64), np.zeros(len(begins), np.int64)
+    going, digits = np.ones(len(begins), np.bool_), np.zeros(len(begins), np.bool_)
+    for at in range(_REFERENCE):
+        byte = held[begins + at]
+        digit, letter = going & (byte - 48 < 10), going & ((byte & 0xDF) - 65 < 26) & ~digits
+        if digit.any():
+            lines += digit * (lines * 9 + (byte - 48))
+        if letter.any():
+            columns += letter * (columns * 25 + ((byte & 0xDF) - 64))
+        digits |= digit
+        going = digit | letter
+        if not going.any():
+            break
+    lines[digits & (lines == 0)] = 1 << 32  # what no sheet has: calamine counts down from it
+    return lines[digits], columns[digits]
+
+
+def _extent(text: bytes, lines: Numbers, columns: Numbers) -> _Extent:
+    """Of a text with these references. Rows and cells without one count on from those before them."""
+    first, last = (int(lines.min()), int(lines.max())) if len(lines) else _NOTHING[:2]
+    widest = max(_COLUMNS, int(columns.max(initial=0)))
+    numbered = lines[columns == 0]
+    unnumbered = max(0, text.count(b"<row") + text.count(b":row") - len(numbered) - text.count(b"<rowBreaks"))
+    if text.count(b"<c") + text.count(b":c") > len(lines) - len(numbered):
+        cells = np.array([match.start() for match in _CELL.finditer(text)], np.int64)
+        rows = [match.start() for match in _ANY_ROW.finditer(text)]
+        if len(cells) > len(lines) - len(numbered):
+            most = int(np.diff(np.searchsorted(cells, [0, *rows, len(text)])).max())
+            widest += 2 * most  # a row may be in two blocks
+    return _Extent(first, last, widest, int(numbered.max(initial=0)), unnumbered)
 
 
 def look_through(workbook: Workbook, sheet: Sheet) -> Facts:
@@ -136,13 +257,31 @@ def look_through(workbook: Workbook, sheet: Sheet) -> Facts:
     with workbook.opened(sheet.part) as stream:
         while block := stream.read(_BLOCK):
             look.add(block)
+    look.end()
     cuttable = look.opened and not look.other_quotes and look.last_line > 0
-    lines = max(look.last_line, look.rows)
-    if (look.area if cuttable else lines * look.columns) > _MOST_CELLS:
-        problem = f"{look.columns:,} columns by {lines:,} lines are too many: delete what stands far from the rows"
+    _check_extent(workbook, sheet, look.widest(_piece_size(workbook, PIECE) if cuttable else sheet.bytes))
+    if look.endless:
+        problem = "a cell is longer than any may be: the sheet is damaged, save it again"
         raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)
+    if look.disorder:
+        problem = f"line {look.disorder} comes twice or behind a later one: the sheet is damaged, save it again"
+        raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)
+    lines = max(look.last_line, look.rows)
     merged = [_rectangle(match) for match in _MERGED.finditer(look.after)]
     return Facts(cuttable, look.errors, lines, merged)
+
+
+def _check_extent(workbook: Workbook, sheet: Sheet, extent: _Extent) -> None:
+    if extent.area > _MOST_CELLS:
+        problem = (
+            f"{extent.columns:,} columns by {extent.lines:,} lines are too many: delete what stands far from the rows"
+        )
+        raise SourceFileError(str(workbook.path), problem, sheet=sheet.name)
+
+
+def _piece_size(workbook: Workbook, size: int) -> int:
+    """Larger pieces where there are many strings, which calamine reads for each piece anew."""
+    return max(size, min(4 * workbook.part_bytes(workbook.strings), _MOST_PIECE))
 
 
 def _rectangle(match: re.Match[bytes]) -> Merged:
@@ -190,7 +329,7 @@ class Reader:
         """Pieces, the next one being read while one is taken: calamine lets other threads run."""
         read = self._workbook.read
         parts = {"xl/styles.xml": read(self._workbook.styles), "xl/sharedStrings.xml": read(self._workbook.strings)}
-        size = max(size, 4 * len(parts["xl/sharedStrings.xml"] or b""))  # calamine reads them for each piece anew
+        size = _piece_size(self._workbook, size)
         with self._workbook.opened(self._sheet.part) as stream, ThreadPoolExecutor(1) as thread:
             texts = _cut(stream, size) if self._facts.cuttable else iter([stream.read()])
 

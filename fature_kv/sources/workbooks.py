@@ -60,6 +60,13 @@ class Workbook(NamedTuple):
         with self.opened(part) as stream:
             return stream.read()
 
+    def part_bytes(self, part: str | None) -> int:
+        """What a part takes unpacked; 0 for none."""
+        if part is None:
+            return 0
+        with _translated(self.path), zipfile.ZipFile(self.path) as package:
+            return package.getinfo(part).file_size
+
 
 def open_workbook(path: Path, limit: int) -> Workbook:
     """Read a workbook's directory. Raises SourceFileError for a file that is none or unpacks to more than `limit`."""

@@ -215,3 +215,49 @@ def test_cells_too_far_apart(bets: Given, tmp_path: Path) -> None:
     lines = "".join(row.format(n, "A") for n in range(1, 3_000)) + row.format(3_000, "XFD")
     path = with_sheet(bets(), f"<sheetData>{lines}</sheetData>")
     assert ", sheet 'Planilha1': 16,384 columns by 3,000 lines are too many" in problem(path)
+
+
+def test_rows_far_apart_in_the_middle_of_a_sheet(tmp_path: Path) -> None:
+    """Whatever stands first and last in a piece: in one block, in two, told by a row or by a cell alone."""
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    cell = '<row r="2"><c r = "XFD1048576"><v>1</v></c></row>'
+    wide = '<row r="2"><c r="A2"><v>1</v></c><c r="XFD2"><v>1</v></c></row>'
+    pad = " " * 1_000
+    apart = "".join(f'<row r="{n}" a="{pad}"><c r="A{n}"><v>1</v></c></row>' for n in range(3, 1_048_000, 450))
+    many = "<row><c><v>1</v></c></row>" * 3_000 + f"<row>{'<c><v>1</v></c>' * 12_000}</row>"
+    for rows in (far + '<row r="3"/>', cell + '<row r="3"/>', wide + apart, many):
+        first = '<row r="1"><c r="A1"><v>1</v></c></row>'
+        path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), f"<sheetData>{first}{rows}</sheetData>")
+        assert "are too many: delete what stands far from the rows" in problem(path)
+
+
+@pytest.mark.parametrize("lines", [(1, 2, 2, 3), (1, 3, 2, 4), (1, 5, 3, 4, 2)])
+def test_rows_out_of_order_are_no_sheet(tmp_path: Path, lines: tuple[int, ...]) -> None:
+    rows = "".join(f'<row r="{line}"><c r="A{line}"><v>1</v></c></row>' for line in lines)
+    path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), f"<sheetData>{rows}</sheetData>")
+    assert "comes twice or behind a later one: the sheet is damaged, save it again" in problem(path)
+
+
+def test_a_text_that_looks_like_a_row_is_a_text(tmp_path: Path) -> None:
+    rows = "".join(
+        f'<row r="{line}"><c r="A{line}" t="inlineStr"><is><t>row r="1" r="C1"</t></is></c></row>' for line in (1, 2, 5)
+    )
+    path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), f"<sheetData>{rows}</sheetData>")
+    assert "comes twice" not in problem(path)
+
+
+def test_a_tag_of_more_than_a_block_hides_no_line(tmp_path: Path) -> None:
+    """Its line would stand where one block ends and the next begins."""
+    head = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    begin = '<sheetData><row r="2"><c r="XFD2"><v>1</v></c></row><row '
+    pad = " " * ((1 << 20) - len(head) - len(begin) - len('r="1048'))
+    rows = f'{begin}{pad}r="1048576"{" " * (3 << 20)}><c><v>1</v></c></row></sheetData>'
+    path = with_sheet(save(tmp_path / "bets.xlsx", {"s": []}), rows)
+    assert "are too many: delete what stands far from the rows" in problem(path)
+
+
+def test_a_cell_of_more_than_a_block(tmp_path: Path) -> None:
+    path = with_sheet(
+        save(tmp_path / "bets.xlsx", {"s": []}), f'<sheetData><row r="1"><c r="A1"{" " * (3 << 20)}/></row></sheetData>'
+    )
+    assert problem(path).endswith("a cell is longer than any may be: the sheet is damaged, save it again")
