@@ -120,11 +120,13 @@ class Replay:
 
     def _take(self, phase: int, rows: Sequence[Row], body: dict[str, Any]) -> None:
         """Gathers an entry's rows. Those that had waited come from where they wait here: they are rows of the run that
-        brought them, and void with it."""
-        if self._voids and (phase < self._phase or phase == _LINKS):
+        brought them, and void with it. An entry with people who had waited is a window of its own: the order of entries
+        tells which row of `cadastro` was read last."""
+        fields = body.get("released", ())
+        alone = bool(fields) and phase == _PEOPLE
+        if alone or (self._voids and (phase < self._phase or phase == _LINKS)):
             self._flush()
         self._phase = phase
-        fields = body.get("released", ())
         if fields:
             waited = set(fields)
             rows = [row for row in rows if parking.parked_field(row) not in waited]
@@ -133,7 +135,7 @@ class Replay:
             rows = [row for row in rows if not self._is_void(body["run"], row)]
         self._rows += rows
         self._origins += [Origin(body["run"], body["at"])] * len(rows)
-        if len(self._rows) >= self.fold.settings.window_rows:
+        if alone or len(self._rows) >= self.fold.settings.window_rows:
             self._flush()
 
     def _is_void(self, run: str, row: Row) -> bool:
