@@ -56,7 +56,7 @@ class _OfOperations(Replay):
             return
         cleared: Sequence[str] = ()
         if self.fold.store.call("EXISTS", self.fold.keys.quarantine):
-            parking.look_up_quarantine(self.fold, Window(self.rows_of(body)))
+            parking.look_up_quarantine(self.fold, Window(*self._of_entry(self.rows_of(body), body)))
             cleared = sorted(self.fold.quarantined)
         self._leave(body.get("released", ()), cleared)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fature_kv.archive.from_operations import rebuild_from_operations, reconcile_with_operations, take_back_deleted
 from fature_kv.archive.reconcile import reconcile_with_journal
+from fature_kv.archive.undo import undo_run
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person
 from fature_kv.errors import FatureError
@@ -156,6 +157,32 @@ def test_rows_deleted_at_the_source_are_named_and_taken_back(
     sync(fresh, url)
     fresh.feed([Bet(999, 1, 5, 0, AT)], service.now)
     assert figures_held(service.store, service.slug) == figures_held(service.store, fresh.slug)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_void_row_had_cleared_is_in_quarantine(
+    service: Service, url: str, admin: psycopg.Connection[Any], waits: bool
+) -> None:
+    """Also when the row had waited first, and another run applied it."""
+    fill(admin)
+    user = 9 if waits else 1
+    bad, good = (
+        BadRow("depositos", "950", "bad_money", {"id": "950"}),
+        Money("depositos", 950, user, 70, "approved", AT),
+    )
+    if not waits:
+        sync(service, url)
+    service.feed([bad], service.now, run="bad")
+    service.feed([good], service.now, run="wrong")
+    if waits:
+        admin.execute("insert into cadastro values (9, 'P9', '', '', 'active', '2025-01-01')")
+        sync(service, url)
+    undo_run(service.store, service.slug, service.settings, "wrong", "wrong file")
+    before = figures_held(service.store, service.slug)
+    assert reconcile(service, url) == ([], [])
+    rebuild(service, url)
+    assert service.store.call("HEXISTS", service.session().fold.keys.quarantine, "depositos:950")
+    assert figures_held(service.store, service.slug) == before
 
 
 def test_rows_that_were_not_read_or_are_newer_are_named(
