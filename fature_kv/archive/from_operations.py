@@ -24,7 +24,7 @@ from fature_kv.domain.rows import Row
 from fature_kv.errors import ConfigMoved, Conflict, FatureError
 from fature_kv.ingest import money, parking
 from fature_kv.ingest.session import Session, new_run, system_clock
-from fature_kv.ingest.window import Window
+from fature_kv.ingest.window import Origin, Parked, Window
 from fature_kv.journal import Place
 from fature_kv.keyspace import tenant_keys
 from fature_kv.settings import Settings
@@ -55,10 +55,24 @@ class _OfOperations(Replay):
             super()._take_rows(body)
             return
         cleared: Sequence[str] = ()
-        if self.fold.store.call("EXISTS", self.fold.keys.quarantine):
-            parking.look_up_quarantine(self.fold, Window(self.rows_of(body)))
+        in_quarantine = self.fold.store.call("EXISTS", self.fold.keys.quarantine)
+        rows, released = self._of_entry(self.rows_of(body), body) if in_quarantine or self._voids else ((), [])
+        if in_quarantine:
+            parking.look_up_quarantine(self.fold, Window(rows, released))
             cleared = sorted(self.fold.quarantined)
         self._leave(body.get("released", ()), cleared)
+        if self._voids:
+            self._park_without_user(rows, released, Origin(body["run"], body["at"]))
+
+    def _park_without_user(self, rows: Sequence[Row], released: Sequence[tuple[Row, Parked]], origin: Origin) -> None:
+        """Rows that were applied once and wait since their user was taken back: no entry tells of that."""
+        self._flush()
+        window = Window(rows, released, origins=[origin] * len(rows))
+        items = [*window.money, *window.items(window.bets)]
+        users = sorted({item.row.user_id for item in items})
+        found = self.fold.store.pipeline([("EXISTS", self.fold.keys.affiliate(user)) for user in users])
+        gone = {user for user, there in zip(users, found, strict=True) if not there}
+        parking.park_waiting(self.fold, window, [item for item in items if item.row.user_id in gone])
 
     def _release(self, body: dict[str, Any]) -> None:
         if journal.place(self.last) > self.until:

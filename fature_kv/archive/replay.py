@@ -120,21 +120,28 @@ class Replay:
 
     def _take(self, phase: int, rows: Sequence[Row], body: dict[str, Any]) -> None:
         """Gathers an entry's rows. Those that had waited come from where they wait here: they are rows of the run that
-        brought them, and void with it."""
-        if self._voids and (phase < self._phase or phase == _LINKS):
+        brought them, and void with it. An entry with people who had waited is a window of its own: the order of entries
+        tells which row of `cadastro` was read last."""
+        alone = bool(body.get("released")) and phase == _PEOPLE
+        if alone or (self._voids and (phase < self._phase or phase == _LINKS)):
             self._flush()
         self._phase = phase
+        rows, released = self._of_entry(rows, body)
+        self._released += released
+        self._rows += rows
+        self._origins += [Origin(body["run"], body["at"])] * len(rows)
+        if alone or len(self._rows) >= self.fold.settings.window_rows:
+            self._flush()
+
+    def _of_entry(self, rows: Sequence[Row], body: dict[str, Any]) -> tuple[Sequence[Row], list[tuple[Row, Parked]]]:
+        """An entry's rows that are not void: those of its own run, and those that had waited."""
         fields = body.get("released", ())
         if fields:
             waited = set(fields)
             rows = [row for row in rows if parking.parked_field(row) not in waited]
-            self._released += parking.waiting(self.fold, fields)
         if self._voids.touch(body["run"], self._place):
             rows = [row for row in rows if not self._is_void(body["run"], row)]
-        self._rows += rows
-        self._origins += [Origin(body["run"], body["at"])] * len(rows)
-        if len(self._rows) >= self.fold.settings.window_rows:
-            self._flush()
+        return rows, parking.waiting(self.fold, fields)
 
     def _is_void(self, run: str, row: Row) -> bool:
         source, number = source_of(row), row_id(row)

@@ -16,7 +16,9 @@ from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.parse import RowParser
 from fature_kv.domain.rows import BadRow, Row
 from fature_kv.ingest import parking
+from fature_kv.ingest.fold import Fold
 from fature_kv.ingest.session import RunCounts, Session, new_run, system_clock
+from fature_kv.ingest.window import Window
 from fature_kv.settings import Settings
 from fature_kv.store import Store
 
@@ -26,11 +28,12 @@ _AT_ONCE = 1000
 
 
 class _Bad(NamedTuple):
-    """A row of quarantine that can be read by now: where it stands there, and since when."""
+    """A row of quarantine that can be read by now: where it stands there, since when, and what stands there."""
 
     field: str
     at: int
     row: Row
+    entry: bytes
 
 
 def quarantine(
@@ -77,7 +80,7 @@ def _readable(store: Store, place: str, parser: RowParser, reasons: Collection[s
             if reasons is None or entry["reason"] in reasons:
                 row = parser.parse(entry["source"], entry["row"])
                 if not isinstance(row, BadRow):
-                    found[entry["run"]][field.decode()] = _Bad(field.decode(), entry["at"], row)
+                    found[entry["run"]][field.decode()] = _Bad(field.decode(), entry["at"], row, raw)
         if cursor == b"0":
             return {run: list(bad.values()) for run, bad in found.items()}
 
@@ -85,16 +88,29 @@ def _readable(store: Store, place: str, parser: RowParser, reasons: Collection[s
 def _apply(session: Session, bad: list[_Bad]) -> None:
     for start in range(0, len(bad), session.settings.window_rows):
         some = bad[start : start + session.settings.window_rows]
-        results = session.apply([each.row for each in some])
+        tried: list[_Bad] = []
+
+        def read(fold: Fold, some: list[_Bad] = some, tried: list[_Bad] = tried) -> Window:
+            tried[:] = _still_there(fold, some)
+            return Window([each.row for each in tried])
+
+        results = session.apply_read(read).answers()
+        session.release()
         # A row whose id could not be read stood under its digest, which no good row clears by itself.
         session.clear(
             [
                 each.field
-                for each, (result, _) in zip(some, results, strict=True)
+                for each, (result, _) in zip(tried, results, strict=True)
                 if result != "quarantined" and each.field != parking.quarantine_field(each.row)
             ]
         )
     session.settle()
+
+
+def _still_there(fold: Fold, bad: list[_Bad]) -> list[_Bad]:
+    """Those that are in quarantine as they were read: an undo may have taken some back meanwhile."""
+    held = fold.store.call("HMGET", fold.keys.quarantine, *(each.field for each in bad))
+    return [each for each, entry in zip(bad, held, strict=True) if entry == each.entry]
 
 
 def _added(one: RunCounts, other: RunCounts) -> RunCounts:

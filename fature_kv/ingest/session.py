@@ -118,12 +118,27 @@ class Session:
 
     def release(self) -> None:
         """Applies parked rows whose person is there or whose day has come."""
-        while rows := self._in_live(parking.released):
-            self._apply(Window([], rows))
+        while self.apply_read(lambda fold: Window([], parking.released(fold))).parked:
+            pass
 
     def release_all(self) -> None:
         """Applies parked rows that need not wait, whether or not anything said so."""
-        self._apply(Window([], self._in_live(parking.applicable)))
+        self.apply_read(lambda fold: Window([], parking.applicable(fold)))
+
+    def apply_read(self, read: Callable[[Fold], Window]) -> Window:
+        """Applies rows that the tenant itself keeps, and reads them anew when the generation moved meanwhile: those
+        that were taken back are not there any more."""
+
+        def work(fold: Fold) -> Window:
+            window = read(fold)
+            try:
+                _apply_to(fold, window)
+            finally:
+                window.count_into(self.run, self._applied, self._others, self._reasons)
+            return window
+
+        window: Window = self._in_live(work)
+        return window
 
     def clear(self, fields: Sequence[str]) -> None:
         """Takes rows off quarantine that were applied under another identity."""

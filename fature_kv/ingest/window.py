@@ -185,7 +185,8 @@ class Window:
     def count_into(self, run: str, applied: Counter[str], others: Counter[str], reasons: Counter[str]) -> None:
         """Adds to the counts of a run: applied by source, duplicates and parked, quarantined by reason.
 
-        A row that the same run had parked is counted anew; one of an earlier run only when something became of it.
+        A row that the same run had parked is counted anew; one of an earlier run only when something became of it. Rows
+        without a result are not counted: they are read and tried again.
         """
         rows = len(self._sources)
         told = Counter(zip(self._sources, self._results[:rows].tolist(), strict=True))
@@ -193,14 +194,16 @@ class Window:
         told.update({("casino_bets_v", code): count for code, count in zip(codes.tolist(), many.tolist(), strict=True)})
         for place, parked in self.parked.items():
             outcome = self.outcome(place)
-            assert outcome is not None
+            if outcome is None:
+                continue
             if outcome.result == "parked" or (outcome.result == "duplicate" and parked.origin.run != run):
                 told[self._sources[place], int(self._results[place])] -= 1
             if outcome.result != "parked" and parked.origin.run == run:
                 others["parked"] -= 1
         for (source, code), count in told.items():
             outcome = self._outcomes[code]
-            assert outcome is not None
+            if outcome is None:
+                continue
             if outcome.result == "applied":
                 applied[source] += count
             elif outcome.result == "quarantined":

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fature_kv.archive.from_operations import rebuild_from_operations, reconcile_with_operations, take_back_deleted
 from fature_kv.archive.reconcile import reconcile_with_journal
+from fature_kv.archive.undo import undo_run
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person
 from fature_kv.errors import FatureError
@@ -156,6 +157,73 @@ def test_rows_deleted_at_the_source_are_named_and_taken_back(
     sync(fresh, url)
     fresh.feed([Bet(999, 1, 5, 0, AT)], service.now)
     assert figures_held(service.store, service.slug) == figures_held(service.store, fresh.slug)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_void_row_had_cleared_is_in_quarantine(
+    service: Service, url: str, admin: psycopg.Connection[Any], waits: bool
+) -> None:
+    """Also when the row had waited first, and another run applied it."""
+    fill(admin)
+    user = 9 if waits else 1
+    bad, good = (
+        BadRow("depositos", "950", "bad_money", {"id": "950"}),
+        Money("depositos", 950, user, 70, "approved", AT),
+    )
+    if not waits:
+        sync(service, url)
+    service.feed([bad], service.now, run="bad")
+    service.feed([good], service.now, run="wrong")
+    if waits:
+        admin.execute("insert into cadastro values (9, 'P9', '', '', 'active', '2025-01-01')")
+        sync(service, url)
+    undo_run(service.store, service.slug, service.settings, "wrong", "wrong file")
+    before = figures_held(service.store, service.slug)
+    assert reconcile(service, url) == ([], [])
+    rebuild(service, url)
+    assert service.store.call("HEXISTS", service.session().fold.keys.quarantine, "depositos:950")
+    assert figures_held(service.store, service.slug) == before
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("back", [False, True])
+def test_rows_that_wait_since_their_user_was_taken_back(
+    service: Service, url: str, admin: psycopg.Connection[Any], early: bool, back: bool
+) -> None:
+    """No entry of the journal says that they wait; they count once the user is there again."""
+    fill(admin)
+    sync(service, url)
+    ivo = Person(50, "Ivo", "", "", "active", AT)
+    mine = [Money("depositos", 950, 50, 700, "approved", AT), Bet(950, 50, 5, 0, AT)]
+    for rows, run in ((mine, "money"), ([ivo], "wrong")) if early else (([ivo], "wrong"), (mine, "money")):
+        service.feed(rows, service.now, run=run)
+    undo_run(service.store, service.slug, service.settings, "wrong", "wrong file")
+    assert len(before := waiting_on(service, 50)) == 2
+    assert reconcile(service, url) == ([], [])
+    if back:
+        service.feed([ivo], service.now, run="again")
+        admin.execute("insert into cadastro values (50, 'Ivo', '', '', 'active', to_timestamp(1750950000))")
+        admin.execute("insert into depositos values (950, 50, 7, 'approved', to_timestamp(1750950000), null)")
+        admin.execute("insert into apostas values (950, 50, 0.05, 0, to_timestamp(1750950000))")
+    figures = figures_held(service.store, service.slug)
+    rebuild(service, url)
+    service.feed([], service.now)  # looks at who came, as the next run of anything does
+    assert figures_held(service.store, service.slug) == figures
+    assert reconcile(service, url) == ([], [])
+    assert reconcile_with_journal(service.store, service.slug, service.settings) == []
+    assert waiting_on(service, 50) == ({} if back else before)
+    service.feed([ivo], service.now, run="later")
+    assert service.affiliate(50)["own"]["deposits_cents"] == 700
+    assert service.affiliate(50)["own"]["bets_count"] == 1
+
+
+def waiting_on(service: Service, person: int) -> dict[bytes, bytes]:
+    """The parked rows that wait on a person, as they are kept."""
+    keys = service.session().fold.keys
+    return {
+        field: service.store.call("HGET", keys.parked, field)
+        for field in service.store.call("SMEMBERS", keys.waits(person))
+    }
 
 
 def test_rows_that_were_not_read_or_are_newer_are_named(

@@ -147,6 +147,21 @@ def test_writers_go_on_while_it_is_rebuilt(redis_server: str, store: Store) -> N
     assert reconcile_with_journal(store, service.slug, service.settings) == []
 
 
+@pytest.mark.parametrize("last", ["waited", "read"])
+def test_of_people_who_waited_the_row_read_last_counts(store: Store, last: str) -> None:
+    """A row of `cadastro` without `atualizado_em` that waited for its day is not put behind those read after it."""
+    service = small(store)
+    waited, read = (Person(9, name, "", "", "active", NOW + 3 * DAY) for name in ("waited", "read"))
+    service.feed([waited], NOW)
+    if last == "read":
+        service.feed([], NOW + 3 * DAY)  # lets it go; in the other case it goes behind the window
+    service.feed([read], NOW + 3 * DAY)
+    assert service.affiliate(9)["name"] == last
+    assert reconcile_with_journal(store, service.slug, service.settings) == []
+    rebuild_from_journal(store, service.slug, service.settings)
+    assert service.affiliate(9)["name"] == last
+
+
 def test_a_configuration_for_days_gone_by_owes_a_rebuild(store: Store) -> None:
     """Until figures follow it the tenant says so, whatever was killed in between."""
     service = small(store)
