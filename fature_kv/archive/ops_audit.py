@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+import msgspec
 import numpy as np
 
 from fature_kv import journal
@@ -182,14 +183,26 @@ def _only_in(store: Store, live: GenerationKeys, rebuilt: GenerationKeys) -> Ite
 
 
 def _origins(live: Fold, wanted: set[Identity]) -> dict[Identity, str]:
-    """The run that brought each of these rows, by the journal."""
+    """The run that brought each of these rows, by the journal; for one that had waited not the run that released it."""
     found: dict[Identity, str] = {}
+    waited: dict[str, str] = {}
     for _, kind, body in entries(live.store, live.tenant.journal, "0"):
+        if kind == "parked":
+            for field, packed in body["rows"]:
+                if _parked_identity(field) in wanted:
+                    waited[field] = msgspec.msgpack.decode(packed)["run"]
+        released = {_parked_identity(field): waited[field] for field in body.get("released", ()) if field in waited}
         read = _IDENTITIES.get(kind)
         for identity in read(body) if read else ():
             if identity in wanted:
-                found[identity] = body["run"]
+                found[identity] = released.get(identity, body["run"])
     return found
+
+
+def _parked_identity(field: str) -> Identity:
+    """Whose version is parked under a field (`parking.parked_field`)."""
+    source, _, id_ = field.rpartition(":")[0].partition(":")
+    return cast(Source, source), id_
 
 
 def _of_rows(body: dict[str, Any]) -> Iterator[Identity]:

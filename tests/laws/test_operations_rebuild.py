@@ -158,6 +158,22 @@ def test_rows_deleted_at_the_source_are_named_and_taken_back(
     assert figures_held(service.store, service.slug) == figures_held(service.store, fresh.slug)
 
 
+def test_a_row_that_waited_is_of_the_run_that_brought_it(
+    service: Service, url: str, admin: psycopg.Connection[Any]
+) -> None:
+    fill(admin)
+    service.feed([Money("depositos", 5000, 60, 100, "approved", AT), Bet(5001, 60, 5, 0, AT)], service.now, "import-1")
+    admin.execute(f"insert into cadastro values (60, 'Ivo', '', '', 'active', '{NOON}')")
+    sync(service, url)
+    assert service.affiliate(60)["own"]["deposits_cents"] == 100
+    service.feed([Person(900, "Eva", "", "", "active", AT)], service.now, "import-2")
+    admin.execute("delete from depositos where id = 900")
+    assert set(reconcile(service, url)[0]) == {
+        ("depositos", "5000", "only_here"), ("casino_bets_v", "5001", "only_here"),
+        ("cadastro", "900", "only_here"), ("depositos", "900", "deleted"),
+    }  # fmt: skip
+
+
 def test_rows_that_were_not_read_or_are_newer_are_named(
     service: Service, url: str, admin: psycopg.Connection[Any]
 ) -> None:
