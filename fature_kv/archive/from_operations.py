@@ -185,7 +185,7 @@ def _folded(
                 if progress:
                     progress(done, max(total, done))
     replay.catch_up()
-    audit.look_for_gone(people, links, replay.fold.keys)
+    audit.look_for_gone(people, links, replay.fold.keys, replay.catch_up)
     return audit.differences
 
 

@@ -144,11 +144,18 @@ class Audit:
 
     # -- what only the tenant knows -----------------------------------------------------------------------------------
 
-    def look_for_gone(self, people: Iterable[int], links: Iterable[str], rebuilt: GenerationKeys) -> None:
-        """Tells of what counts and was not there: people and links of these, rows that were not confirmed."""
+    def look_for_gone(
+        self, people: Iterable[int], links: Iterable[str], rebuilt: GenerationKeys, catch_up: Callable[[], None]
+    ) -> None:
+        """Tells of what counts and was not there: people and links of these, rows that were not confirmed. `catch_up`
+        folds what came meanwhile into the rebuilt generation: a row that it brings there is not gone."""
         gone: list[Identity] = [("cadastro", str(p)) for p in people if str(p) not in self._there["cadastro"]]
         gone += [("tracked", link) for link in links if link not in self._there["tracked"]]
-        gone += _only_in(self.live.store, self.live.keys, rebuilt)
+        rows = set(_only_in(self.live.store, self.live.keys, rebuilt))
+        if rows:
+            catch_up()
+            rows &= set(_only_in(self.live.store, self.live.keys, rebuilt))
+        gone += rows
         brought = _origins(self.live, set(gone)) if gone else {}
         for source, id_ in sorted(gone):
             run = brought.get((source, id_), "")

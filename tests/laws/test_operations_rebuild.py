@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fature_kv.archive.from_operations import rebuild_from_operations, reconcile_with_operations, take_back_deleted
+from fature_kv.archive.ops_audit import Audit
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person
@@ -172,6 +173,27 @@ def test_a_row_that_waited_is_of_the_run_that_brought_it(
         ("depositos", "5000", "only_here"), ("casino_bets_v", "5001", "only_here"),
         ("cadastro", "900", "only_here"), ("depositos", "900", "deleted"),
     }  # fmt: skip
+
+
+def test_a_row_that_a_sync_brings_at_the_very_end_is_not_gone(
+    service: Service, url: str, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(admin)
+    sync(service, url)
+    look_for_gone, ids = Audit.look_for_gone, iter((3001, 3002))
+
+    def after_a_sync(*given: Any) -> None:
+        id_ = next(ids)
+        admin.execute(f"insert into depositos values ({id_}, 1, 5, 'approved', '{NOON}', '{NOON}')")
+        admin.execute(f"insert into apostas values ({id_}, 1, 1, 0, '{NOON}')")
+        assert sync(service, url).applied == {"depositos": 1, "casino_bets_v": 1}
+        look_for_gone(*given)
+
+    monkeypatch.setattr(Audit, "look_for_gone", after_a_sync)
+    assert reconcile(service, url) == ([], [])
+    rebuild(service, url)
+    monkeypatch.undo()
+    assert reconcile(service, url) == ([], [])
 
 
 def test_rows_that_were_not_read_or_are_newer_are_named(
