@@ -16,7 +16,7 @@ from fature_kv.archive.ops_audit import Audit
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person
-from fature_kv.errors import FatureError
+from fature_kv.errors import FatureError, OperationsError
 from fature_kv.ingest.newest import held_versions, unpack_version
 from fature_kv.ingest.session import system_clock
 from fature_kv.ingest.window import Item
@@ -150,13 +150,30 @@ def test_rows_deleted_at_the_source_are_named_and_taken_back(
         assert found.figures
         with pytest.raises(FatureError, match="would lose 5 rows"):
             rebuild(service, url)
-        take_back_deleted(service.store, service.slug, service.settings, found.rows)
+        take_back_deleted(service.store, service.slug, service.settings, operations, found.rows)
     assert reconcile(service, url)[0] == [("casino_bets_v", "999", "only_here")]
     fresh = Service(service.store, "America/Sao_Paulo", DEFAULT_CONFIG_VERSIONS)
     fresh.now = service.now
     sync(fresh, url)
     fresh.feed([Bet(999, 1, 5, 0, AT)], service.now)
     assert figures_held(service.store, service.slug) == figures_held(service.store, fresh.slug)
+
+
+def test_rows_of_a_table_that_is_gone_are_not_taken_back(
+    service: Service, url: str, admin: psycopg.Connection[Any]
+) -> None:
+    fill(admin)
+    sync(service, url)
+    before = figures_held(service.store, service.slug)
+    admin.execute("alter table bonus rename to kept; delete from depositos where id = 7")
+    with opened(service, url, service.settings) as operations:
+        found = reconcile_with_operations(service.store, service.slug, service.settings, operations)
+        assert {row.kind for row in found.rows if row.source == "bonus"} == {"deleted"}
+        with pytest.raises(OperationsError, match=r"no table or view of 'bonus' now.*nothing was taken back"):
+            take_back_deleted(service.store, service.slug, service.settings, operations, found.rows)
+    assert figures_held(service.store, service.slug) == before
+    admin.execute("alter table kept rename to bonus")
+    assert reconcile(service, url)[0] == [("depositos", "7", "deleted")]
 
 
 def test_a_row_that_waited_is_of_the_run_that_brought_it(
