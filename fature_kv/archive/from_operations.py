@@ -21,7 +21,7 @@ from fature_kv.archive.reconcile import Difference, differences
 from fature_kv.archive.replay import Progress, Replay
 from fature_kv.archive.voids import END
 from fature_kv.domain.rows import Row
-from fature_kv.errors import ConfigMoved, Conflict, FatureError
+from fature_kv.errors import ConfigMoved, Conflict, FatureError, OperationsError
 from fature_kv.ingest import money, parking
 from fature_kv.ingest.session import Session, new_run, system_clock
 from fature_kv.ingest.window import Origin, Parked, Window
@@ -108,10 +108,24 @@ def reconcile_with_operations(
 
 
 def take_back_deleted(
-    store: Store, slug: str, settings: Settings, rows: Sequence[RowDifference], progress: Progress | None = None
+    store: Store,
+    slug: str,
+    settings: Settings,
+    operations: Operations,
+    rows: Sequence[RowDifference],
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Makes rows void that were deleted at their source: a recorded decision (DOMAIN.md, "Undo")."""
+    """Makes rows void that were deleted at their source: a recorded decision (DOMAIN.md, "Undo").
+
+    OperationsError, and nothing is void, where a source has no table now: that is no sign that its rows were deleted.
+    """
     gone = [(row.source, row.id) for row in rows if row.kind == "deleted"]
+    lacking = sorted({source for source, _ in gone} - operations.tables.keys())
+    if lacking:
+        raise OperationsError(
+            f"the operations database has no table or view of '{lacking[0]}' now, but rows of it were read before: "
+            "nothing was taken back; let its user see it, or tell its name with `fature-kv mapping set`"
+        )
     return undo.void_rows(store, slug, settings, gone, "deleted in the operations database", progress)
 
 
@@ -199,7 +213,7 @@ def _folded(
                 if progress:
                     progress(done, max(total, done))
     replay.catch_up()
-    audit.look_for_gone(people, links, replay.fold.keys)
+    audit.look_for_gone(people, links, replay.fold.keys, replay.catch_up)
     return audit.differences
 
 

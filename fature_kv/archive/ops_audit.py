@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+import msgspec
 import numpy as np
 
 from fature_kv import journal
@@ -143,11 +144,18 @@ class Audit:
 
     # -- what only the tenant knows -----------------------------------------------------------------------------------
 
-    def look_for_gone(self, people: Iterable[int], links: Iterable[str], rebuilt: GenerationKeys) -> None:
-        """Tells of what counts and was not there: people and links of these, rows that were not confirmed."""
+    def look_for_gone(
+        self, people: Iterable[int], links: Iterable[str], rebuilt: GenerationKeys, catch_up: Callable[[], None]
+    ) -> None:
+        """Tells of what counts and was not there: people and links of these, rows that were not confirmed. `catch_up`
+        folds what came meanwhile into the rebuilt generation: a row that it brings there is not gone."""
         gone: list[Identity] = [("cadastro", str(p)) for p in people if str(p) not in self._there["cadastro"]]
         gone += [("tracked", link) for link in links if link not in self._there["tracked"]]
-        gone += _only_in(self.live.store, self.live.keys, rebuilt)
+        rows = set(_only_in(self.live.store, self.live.keys, rebuilt))
+        if rows:
+            catch_up()
+            rows &= set(_only_in(self.live.store, self.live.keys, rebuilt))
+        gone += rows
         brought = _origins(self.live, set(gone)) if gone else {}
         for source, id_ in sorted(gone):
             run = brought.get((source, id_), "")
@@ -182,14 +190,26 @@ def _only_in(store: Store, live: GenerationKeys, rebuilt: GenerationKeys) -> Ite
 
 
 def _origins(live: Fold, wanted: set[Identity]) -> dict[Identity, str]:
-    """The run that brought each of these rows, by the journal."""
+    """The run that brought each of these rows, by the journal; for one that had waited not the run that released it."""
     found: dict[Identity, str] = {}
+    waited: dict[str, str] = {}
     for _, kind, body in entries(live.store, live.tenant.journal, "0"):
+        if kind == "parked":
+            for field, packed in body["rows"]:
+                if _parked_identity(field) in wanted:
+                    waited[field] = msgspec.msgpack.decode(packed)["run"]
+        released = {_parked_identity(field): waited[field] for field in body.get("released", ()) if field in waited}
         read = _IDENTITIES.get(kind)
         for identity in read(body) if read else ():
             if identity in wanted:
-                found[identity] = body["run"]
+                found[identity] = released.get(identity, body["run"])
     return found
+
+
+def _parked_identity(field: str) -> Identity:
+    """Whose version is parked under a field (`parking.parked_field`)."""
+    source, _, id_ = field.rpartition(":")[0].partition(":")
+    return cast(Source, source), id_
 
 
 def _of_rows(body: dict[str, Any]) -> Iterator[Identity]:

@@ -122,7 +122,8 @@ def _against_ops(command: Command, store: Store, tenant: Tenant) -> dict[str, An
     ):
         found = reconcile_with_operations(store, tenant.slug, command.settings, operations, progress_of(bar))
         if command.arguments.apply:
-            told["void"] = take_back_deleted(store, tenant.slug, command.settings, found.rows)["void"]
+            done = take_back_deleted(store, tenant.slug, command.settings, operations, found.rows)
+            told["void"] = done["void"]
             found = reconcile_with_operations(store, tenant.slug, command.settings, operations, progress_of(bar))
     rows = [
         {"source": d.source, "id": d.id, "kind": d.kind, "live": plain(msgspec.to_builtins(d.live)),

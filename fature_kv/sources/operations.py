@@ -73,9 +73,9 @@ class Operations:
         self.tables: Final = {table.source: table for table in found if table is not None}
 
     def pull(self, source: Source, before: Cursor | None, *, full: bool = False) -> Pull:
-        """A read of a source: what may be new since `before`, or everything."""
+        """A read of a source: what may be new since `before`, or everything, after which the cursor begins afresh."""
         whole = full or before is None or before.mapping != self.revision
-        return Pull(self, self.tables[source], before, whole=whole)
+        return Pull(self, self.tables[source], None if whole else before)
 
     def estimate(self, source: Source) -> int:
         """About how many rows a source has, for progress alone."""
@@ -134,9 +134,9 @@ class Operations:
 class Pull:
     """One read of one source; `gap` and `cursor` are there once `lists` has come to its end."""
 
-    def __init__(self, operations: Operations, table: Table, before: Cursor | None, *, whole: bool) -> None:
+    def __init__(self, operations: Operations, table: Table, before: Cursor | None) -> None:
         self.source: Final = table.source
-        self.whole: Final = whole
+        self.whole: Final = before is None
         self.gap: Gap | None = None
         self.cursor: Cursor | None = None
         self._operations = operations
@@ -150,7 +150,7 @@ class Pull:
         doing = f"failed while '{self._table.name}' was read"
         with database.transaction(doing, by_index=not self.whole) as at:
             reading = everything(self._table)
-            if not self.whole and self._before is not None:
+            if self._before is not None:
                 reading = operations.incremental(self._table, self._before)
             seen = _Seen(at, operations.horizon(at) if self._before is None else None)
             for values in database.lists(reading.query, size) if reading.query else ():

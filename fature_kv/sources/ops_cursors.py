@@ -4,7 +4,7 @@ Ids are given out when a row is written and become visible when it is committed,
 ones. What was visible at an instant S is a `Mark`: the highest id and the latest time of change. Whoever had an id
 below it had begun by S, so all of them were read once a read has ended that began a whole overlap after S; only then
 reading goes on behind that mark. Before the first mark is that old, rows tell by their own times. Instants of marks are
-those of the database's clock.
+those of the database's clock. A read of all rows begins afresh: a database that was restored may give out lower ids.
 
     read 1 at 9:00   highest id 500    floor 0 .. 500 by the rows' times
     read 2 at 9:30   highest id 800    floor stays: marks 9:00/500, 9:30/800
@@ -56,7 +56,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 def advanced(before: Cursor | None, seen: Seen, overlap_us: int, mapping: int) -> Cursor:
-    """The cursor after a read that was carried out in full; None before the first one."""
+    """The cursor after a read that was carried out in full; None before a read of all rows."""
     if before is None:
         time = max(_NOTHING, min(seen.time, seen.at) - overlap_us)
         return Cursor(mapping, seen.settled_id, time, [Mark(seen.at, seen.id, seen.time)])

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fature_kv.archive.from_operations import rebuild_from_operations, reconcile_with_operations, take_back_deleted
+from fature_kv.archive.ops_audit import Audit
 from fature_kv.archive.reconcile import reconcile_with_journal
 from fature_kv.archive.undo import undo_run
 from fature_kv.domain.mapping import Mapping
 from fature_kv.domain.rows import BadRow, Bet, Link, Money, Person
-from fature_kv.errors import FatureError
+from fature_kv.errors import FatureError, OperationsError
 from fature_kv.ingest.newest import held_versions, unpack_version
 from fature_kv.ingest.session import system_clock
 from fature_kv.ingest.window import Item
@@ -150,7 +151,7 @@ def test_rows_deleted_at_the_source_are_named_and_taken_back(
         assert found.figures
         with pytest.raises(FatureError, match="would lose 5 rows"):
             rebuild(service, url)
-        take_back_deleted(service.store, service.slug, service.settings, found.rows)
+        take_back_deleted(service.store, service.slug, service.settings, operations, found.rows)
     assert reconcile(service, url)[0] == [("casino_bets_v", "999", "only_here")]
     fresh = Service(service.store, "America/Sao_Paulo", DEFAULT_CONFIG_VERSIONS)
     fresh.now = service.now
@@ -224,6 +225,60 @@ def waiting_on(service: Service, person: int) -> dict[bytes, bytes]:
         field: service.store.call("HGET", keys.parked, field)
         for field in service.store.call("SMEMBERS", keys.waits(person))
     }
+
+
+def test_rows_of_a_table_that_is_gone_are_not_taken_back(
+    service: Service, url: str, admin: psycopg.Connection[Any]
+) -> None:
+    fill(admin)
+    sync(service, url)
+    before = figures_held(service.store, service.slug)
+    admin.execute("alter table bonus rename to kept; delete from depositos where id = 7")
+    with opened(service, url, service.settings) as operations:
+        found = reconcile_with_operations(service.store, service.slug, service.settings, operations)
+        assert {row.kind for row in found.rows if row.source == "bonus"} == {"deleted"}
+        with pytest.raises(OperationsError, match=r"no table or view of 'bonus' now.*nothing was taken back"):
+            take_back_deleted(service.store, service.slug, service.settings, operations, found.rows)
+    assert figures_held(service.store, service.slug) == before
+    admin.execute("alter table kept rename to bonus")
+    assert reconcile(service, url)[0] == [("depositos", "7", "deleted")]
+
+
+def test_a_row_that_waited_is_of_the_run_that_brought_it(
+    service: Service, url: str, admin: psycopg.Connection[Any]
+) -> None:
+    fill(admin)
+    service.feed([Money("depositos", 5000, 60, 100, "approved", AT), Bet(5001, 60, 5, 0, AT)], service.now, "import-1")
+    admin.execute(f"insert into cadastro values (60, 'Ivo', '', '', 'active', '{NOON}')")
+    sync(service, url)
+    assert service.affiliate(60)["own"]["deposits_cents"] == 100
+    service.feed([Person(900, "Eva", "", "", "active", AT)], service.now, "import-2")
+    admin.execute("delete from depositos where id = 900")
+    assert set(reconcile(service, url)[0]) == {
+        ("depositos", "5000", "only_here"), ("casino_bets_v", "5001", "only_here"),
+        ("cadastro", "900", "only_here"), ("depositos", "900", "deleted"),
+    }  # fmt: skip
+
+
+def test_a_row_that_a_sync_brings_at_the_very_end_is_not_gone(
+    service: Service, url: str, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(admin)
+    sync(service, url)
+    look_for_gone, ids = Audit.look_for_gone, iter((3001, 3002))
+
+    def after_a_sync(*given: Any) -> None:
+        id_ = next(ids)
+        admin.execute(f"insert into depositos values ({id_}, 1, 5, 'approved', '{NOON}', '{NOON}')")
+        admin.execute(f"insert into apostas values ({id_}, 1, 1, 0, '{NOON}')")
+        assert sync(service, url).applied == {"depositos": 1, "casino_bets_v": 1}
+        look_for_gone(*given)
+
+    monkeypatch.setattr(Audit, "look_for_gone", after_a_sync)
+    assert reconcile(service, url) == ([], [])
+    rebuild(service, url)
+    monkeypatch.undo()
+    assert reconcile(service, url) == ([], [])
 
 
 def test_rows_that_were_not_read_or_are_newer_are_named(

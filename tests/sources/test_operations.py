@@ -183,6 +183,18 @@ def test_an_incremental_read_touches_only_what_is_new(url, admin, source):
                 assert touched <= 7 + 60, "more than what is new and the overlap"
 
 
+@pytest.mark.parametrize("source", ["depositos", "casino_bets_v"])
+def test_new_rows_of_a_restored_database_are_found_after_a_whole_read(url, admin, source):
+    """A restore goes back to lower ids; those that are given out then are below what was read before."""
+    settings = Settings(sync_scan_rows=0, sync_overlap_rows=0)
+    fill(admin, 300)
+    _, pull = read(opened(url, settings=settings), source, read_up_to(9_000), full=True)
+    assert (pull.whole, pull.cursor.id, pull.cursor.marks[-1].id) == (True, 300, 300)
+    fill(admin, 5, first=301)
+    rows, pull = read(opened(url, settings=settings), source, pull.cursor)
+    assert (pull.whole, {row.id for row in rows} >= set(range(301, 306))) == (False, True)
+
+
 def test_nothing_is_read_from_a_large_table_without_an_index(url, admin):
     admin.execute("alter table apostas drop constraint apostas_pkey")
     admin.execute("drop index depositos_atualizado_em_idx")
