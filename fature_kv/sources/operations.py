@@ -31,7 +31,8 @@ _ALWAYS: Final = 0
 
 
 class Gap(NamedTuple):
-    """What an incremental read had to leave to `--full`: changes by a column (None: the source altogether)."""
+    """What an incremental read left to `--full`, for want of these columns or an index on them: the source altogether
+    (`skipped`), or rows of it that were read before and changed (`unchanged`)."""
 
     source: Source
     table: str
