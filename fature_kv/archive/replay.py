@@ -195,8 +195,13 @@ class Replay:
             raise FatureError("the journal is not whole: a row waits on somebody who is there")
 
     def _release(self, body: dict[str, Any]) -> None:
-        """Rows that waited and gave way to others: tried again, since the others may be void."""
+        """Rows that waited and gave way to others: tried again where the others may be void."""
         self._flush()
+        if not self._voids:
+            keys = self.fold.key_list()
+            unpark = parking.places(self.fold, body["fields"], keys)
+            self.fold.apply("settle", keys, state=[], unpark=unpark)
+            return
         self._released += parking.waiting(self.fold, body["fields"])
         self._phase = _MONEY
 

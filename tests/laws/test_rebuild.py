@@ -190,3 +190,13 @@ def test_a_configuration_set_meanwhile_begins_the_rebuild_again(store: Store, mo
     assert store.call("HGET", service.session().keys.control, "owes_rebuild") is None
     assert service.affiliate(1)["own"]["qualified_on"] is not None
     assert reconcile_with_journal(store, service.slug, service.settings) == []
+
+
+@pytest.mark.parametrize("first", "abcdef")
+def test_of_two_that_waited_the_same_one_wins_again(store: Store, first: str) -> None:
+    """Without `atualizado_em` the person read last counts; which of two that is was settled when they were released."""
+    service = small(store)
+    for name in (first, "m"):
+        service.feed([Person(9, name, "", "", "active", NOW + 3 * DAY)], NOW)
+    service.feed([], NOW + 3 * DAY)
+    assert reconcile_with_journal(store, service.slug, service.settings) == []
